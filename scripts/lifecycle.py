@@ -1,0 +1,91 @@
+"""What the states of clusters and steps mean, and the one loop that waits for them.
+
+States stay strings: AWS adds new ones, and one that is unknown here means "not yet", never a crash.
+The only module that sleeps. It is handed `look()`, so it knows nothing of boto3.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from scripts.errors import TimedOut
+
+LIVE_CLUSTER = frozenset({"STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING"})
+ENDED_CLUSTER = frozenset({"TERMINATED", "TERMINATED_WITH_ERRORS"})
+ACTIVE_STEP = frozenset({"PENDING", "RUNNING", "CANCEL_PENDING"})
+
+
+@dataclass(frozen=True)
+class Status:
+    """What one look saw: EMR's state, and its own words and code for why (both may be empty)."""
+
+    state: str
+    reason: str = ""
+    code: str = ""
+
+    def __str__(self) -> str:
+        return " - ".join(part for part in (self.state, self.reason) if part)
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What is waited for: the states that are it, and those from which it can no longer come."""
+
+    what: str
+    reached: frozenset[str]
+    missed: frozenset[str] = frozenset()
+
+
+_CLUSTER_LOST = frozenset({"TERMINATING"}) | ENDED_CLUSTER
+
+CLUSTER_READY = Goal("the cluster to be ready", frozenset({"WAITING"}), _CLUSTER_LOST)
+# A cluster that already has work goes from BOOTSTRAPPING to RUNNING and may not be WAITING for hours.
+CLUSTER_AT_WORK = Goal("the cluster to be ready", frozenset({"WAITING", "RUNNING"}), _CLUSTER_LOST)
+CLUSTER_GONE = Goal("the cluster to be terminated", ENDED_CLUSTER)
+STEP_DONE = Goal("the step to end", frozenset({"COMPLETED"}), frozenset({"FAILED", "CANCELLED", "INTERRUPTED"}))
+
+
+def follow(
+    look: Callable[[], Status],
+    goal: Goal,
+    *,
+    every: float,
+    timeout: float,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Status]:
+    """Yield each new status, the last one being the first that reaches or misses `goal`.
+
+    Looks every `every` seconds, and once more as `timeout` seconds have passed.
+
+    Raises:
+        TimedOut: `timeout` seconds have passed and the goal is neither reached nor missed.
+        Whatever `look` raises.
+    """
+    deadline = clock() + timeout
+    seen: Status | None = None
+    while True:
+        status = look()
+        if status != seen:
+            yield status
+            seen = status
+        if status.state in goal.reached | goal.missed:
+            return
+        left = deadline - clock()
+        if left <= 0:
+            raise TimedOut(f"waiting for {goal.what}", f"still {status.state} after {duration(timeout)}")
+        sleep(min(every, left))
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: `4.2 s`, `48 s`, `3 min 05 s`, `2 h 10 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s".replace(".0 s", " s")
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s" if rest else f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
