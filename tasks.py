@@ -237,7 +237,7 @@ def logs(c, step_id=None, cluster_id=None):
     from scripts import session
 
     _, clients = ready()
-    step_id = tracking.check(tracking.STEP, step_id) if step_id else tracking.read(ROOT, tracking.STEP)
+    step_id = tracking.check(tracking.STEP, step_id, "--step-id") if step_id else tracking.read(ROOT, tracking.STEP)
     session.show_logs(clients, session.tracked_cluster(cluster_id), step_id)
 
 

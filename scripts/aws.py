@@ -48,6 +48,12 @@ class Clients:
         return self._session.client("emr", config=self._config, endpoint_url=self._endpoint_url)
 
     @cached_property
+    def emr_once(self) -> EMRClient:
+        """For RunJobFlow and AddJobFlowSteps: a lost answer must not make botocore ask for a second cluster."""
+        once = self._config.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
+        return self._session.client("emr", config=once, endpoint_url=self._endpoint_url)
+
+    @cached_property
     def s3(self) -> S3Client:
         return self._session.client("s3", config=self._config, endpoint_url=self._endpoint_url)
 

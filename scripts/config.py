@@ -24,7 +24,7 @@ Check = Callable[[str], Any]
 
 def _matching(pattern: str, should_be: str) -> Check:
     def check(text: str) -> str:
-        if not re.fullmatch(pattern, text):
+        if not re.fullmatch(pattern, text, re.ASCII):
             raise ValueError(f"should be {should_be}")
         return text
 
@@ -42,7 +42,7 @@ def _whole_number(low: int, high: int) -> Check:
 
 
 def _seconds(text: str) -> float:
-    if not re.fullmatch(r"\d+(\.\d+)?", text) or not 0 < float(text) <= 3600:
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) or not 0 < float(text) <= 3600:
         raise ValueError("should be a number of seconds above 0, at most 3600")
     return float(text)
 

@@ -117,7 +117,7 @@ def create(clients: Clients, settings: Settings) -> str:
     """
     request = cluster_request(settings, uuid.uuid4().hex)
     with doing("creating the cluster"):
-        return clients.emr.run_job_flow(**request)["JobFlowId"]
+        return clients.emr_once.run_job_flow(**request)["JobFlowId"]
 
 
 def describe(clients: Clients, cluster_id: str) -> ClusterTypeDef:

@@ -93,6 +93,7 @@ _REMEDIES = {
     "ThrottlingException": _LATER,
     "404": "Check the name, AWS_REGION and the account (`inv verify`).",
     "NoSuchBucket": "Check S3_BUCKET; `inv upload` offers to create it.",
+    "PreconditionFailed": "It was replaced meanwhile: run the command again.",
     "PermanentRedirect": "The bucket is in another region: set AWS_REGION to it.",
     "ConnectTimeoutError": _NETWORK,
     "ConnectionClosedError": _NETWORK,

@@ -202,7 +202,7 @@ def summarise(folder: Path) -> Summary:
             splits[split] += count
             labels[label] += count
             pairs.add((split, label))
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise WorkflowError(f"reading {folder.name}", f"it is not the job's statistics ({error!r})", "") from error
     warnings = [f"there is no {split} image at all" for split in SPLITS if not splits[split]]
     if not warnings:

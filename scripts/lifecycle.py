@@ -82,7 +82,7 @@ def follow(
 def duration(seconds: float) -> str:
     """Seconds as people say them: `4.2 s`, `48 s`, `3 min 05 s`, `2 h 10 min`."""
     if seconds < 10:
-        return f"{seconds:.1f} s".replace(".0 s", " s")
+        return f"{seconds} s" if isinstance(seconds, int) else f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if not minutes:
         return f"{rest} s"

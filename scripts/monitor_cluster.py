@@ -18,6 +18,7 @@ def monitor(clients: Clients, settings: Settings, cluster_id: str) -> Iterator[S
         WorkflowError: it ended, or is ending, instead; with EMR's reason.
         TimedOut: CLUSTER_READY_TIMEOUT has passed; the cluster goes on.
     """
+    describe(clients, cluster_id)  # an id that is unknown here is said to be so before anything else is asked
     goal = CLUSTER_AT_WORK if _has_work(clients, cluster_id) else CLUSTER_READY
     last: Status | None = None
     try:

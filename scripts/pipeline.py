@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -119,14 +119,15 @@ def run(clients: Clients, settings: Settings, tell: Tell, options: Options) -> R
         for uploaded in upload(clients, settings):
             tell(uploaded)
     with _cluster(clients, settings, tell, stage, options.keep) as cluster_id:
-        with stage("monitor"):
+        with stage("monitor"), _deadline_ends_it(options.keep, "CLUSTER_READY_TIMEOUT"):
             for status in monitor(clients, settings, cluster_id):
                 tell(status)
         with stage("submit"):
             step_id = submit(clients, settings, cluster_id, options.arguments)
             tell(Submitted(step_id))
-        with stage("watch-step"):
-            _watch(clients, settings, cluster_id, step_id, tell, options.keep)
+        with stage("watch-step"), _deadline_ends_it(options.keep, "STEP_TIMEOUT"):
+            for status in watch(clients, settings, cluster_id, step_id):
+                tell(status)
         with stage("fetch"):
             found = to_fetch(clients, settings)
             report.folders = [fetch(clients, settings, result, options.results) for result in found]
@@ -136,45 +137,52 @@ def run(clients: Clients, settings: Settings, tell: Tell, options: Options) -> R
 
 @contextmanager
 def _cluster(clients: Clients, settings: Settings, tell: Tell, stage: Timed, keep: bool) -> Iterator[str]:
-    """A cluster for the time of the block."""
+    """A cluster for the time of the block; terminated after it, however it ends, unless `keep`."""
     with stage("create"):
         cluster_id = create(clients, settings)
     try:
         tell(Created(cluster_id))
         yield cluster_id
-    except BaseException as error:
-        if keep:
-            raise
-        tell(f"⛔ {_named(error)}: terminating {cluster_id}")
-        try:
-            _terminate(clients, settings, cluster_id, tell, stage)
-        except WorkflowError as worse:
-            tell(f"❌ {worse}")  # the first error is the one that is raised; this one costs money, so it is told too
-        raise
-    else:
         if keep:
             idle = duration(settings.idle_timeout)
             tell(f"💰 Cluster {cluster_id} is kept, and costs until it has been idle for {idle}: `inv terminate`")
         else:
-            _terminate(clients, settings, cluster_id, tell, stage)
+            with stage("terminate"):
+                for status in terminate(clients, settings, cluster_id):
+                    tell(status)
+    except TimedOut:  # kept and still running, or asked to end and not gone yet: either way it says so itself
+        raise
+    except BaseException as error:
+        if not keep:
+            _end(clients, settings, cluster_id, tell, error)
+        raise
 
 
-def _terminate(clients: Clients, settings: Settings, cluster_id: str, tell: Tell, stage: Timed) -> None:
-    with stage("terminate"):
-        for status in terminate(clients, settings, cluster_id):
-            tell(status)
+def _end(clients: Clients, settings: Settings, cluster_id: str, tell: Tell, error: BaseException) -> None:
+    """Terminate after a failure: whatever telling of it may raise (stderr may be a closed pipe), it is asked for."""
 
+    def quietly(event: object) -> None:
+        with suppress(Exception):
+            tell(event)
 
-def _watch(clients: Clients, settings: Settings, cluster_id: str, step_id: str, tell: Tell, keep: bool) -> None:
+    quietly(f"⛔ {'Interrupted' if isinstance(error, KeyboardInterrupt) else 'Failed'}: terminating {cluster_id}")
     try:
-        for status in watch(clients, settings, cluster_id, step_id):
-            tell(status)
+        for status in terminate(clients, settings, cluster_id):
+            quietly(status)
+    except WorkflowError as worse:
+        quietly(f"❌ {worse}")  # the first error is the one that is raised; this one costs money, so it is told too
+
+
+@contextmanager
+def _deadline_ends_it(keep: bool, setting: str) -> Iterator[None]:
+    """Running out of time is a failure here: "it still runs" would be untrue once the cluster is terminated."""
+    try:
+        yield
     except TimedOut as error:
         if keep:
             raise
-        # "Still running" would be untrue in a moment: the cluster is about to be terminated.
-        late = f"it had not ended after {duration(settings.step_timeout)}"
-        raise WorkflowError(f"running step {step_id}", late, "Raise STEP_TIMEOUT, or look at `inv logs`.") from error
+        remedy = f"Raise {setting}, or look at `inv logs`."
+        raise WorkflowError(error.doing, f"{error.problem}, so the run was given up", remedy) from error
 
 
 def _require_all(checks: Iterator[object], tell: Tell) -> None:
@@ -186,7 +194,3 @@ def _require_all(checks: Iterator[object], tell: Tell) -> None:
     if failed:
         problem = f"{', '.join(failed)} failed; no cluster was created"
         raise WorkflowError("verifying the set-up", problem, "Mend what is marked ❌ above.")
-
-
-def _named(error: BaseException) -> str:
-    return "Interrupted" if isinstance(error, KeyboardInterrupt) else "Failed"

@@ -31,7 +31,9 @@ def tracked_cluster(given: str | None) -> str:
     Raises:
         UsageError: there is neither.
     """
-    return _tracked(tracking.CLUSTER, given, "`inv create` makes a cluster; --cluster-id names another.")
+    return _tracked(
+        tracking.CLUSTER, given, "--cluster-id", "`inv create` makes a cluster; --cluster-id names another."
+    )
 
 
 def tracked_step(given: str | None) -> str:
@@ -40,11 +42,11 @@ def tracked_step(given: str | None) -> str:
     Raises:
         UsageError: there is neither.
     """
-    return _tracked(tracking.STEP, given, "`inv submit` makes a step; --step-id names another.")
+    return _tracked(tracking.STEP, given, "--step-id", "`inv submit` makes a step; --step-id names another.")
 
 
-def _tracked(name: str, given: str | None, hint: str) -> str:
-    found = tracking.check(name, given) if given else tracking.read(ROOT, name)
+def _tracked(name: str, given: str | None, option: str, hint: str) -> str:
+    found = tracking.check(name, given, option) if given else tracking.read(ROOT, name)
     if not found:
         raise UsageError(f"reading {name}", "there is none", hint)
     return found
@@ -129,13 +131,13 @@ def end_cluster(settings: Settings, clients: Clients, cluster_id: str, *, yes: b
     return True
 
 
-def is_known_live(clients: Clients, cluster_id: str) -> bool:
-    """Whether the cluster exists here and has not ended; one of another account, region or target is not known here."""
+def state_here(clients: Clients, cluster_id: str) -> str:
+    """`live`, `ended`, or `unknown`: not of this account, region and target, and so perhaps live in another."""
     try:
-        return not is_gone(clients, cluster_id)
+        return "ended" if is_gone(clients, cluster_id) else "live"
     except AwsError as error:
         if error.code in UNKNOWN_CLUSTER:
-            return False
+            return "unknown"
         raise
 
 
@@ -144,10 +146,10 @@ def cleanup_cluster(settings: Settings, clients: Clients, *, yes: bool) -> None:
     cluster_id = tracking.read(ROOT, tracking.CLUSTER)
     if not cluster_id:
         console.say("• Cluster: none is tracked")
-    elif is_known_live(clients, cluster_id):
-        end_cluster(settings, clients, cluster_id, yes=yes)
+    elif state_here(clients, cluster_id) == "unknown":
+        console.say(f"• Cluster: {cluster_id} is unknown here (another account, region or TARGET?)")
     else:
-        console.say(f"• Cluster: {cluster_id} is not live here")
+        end_cluster(settings, clients, cluster_id, yes=yes)
 
 
 def cleanup_objects(settings: Settings, clients: Clients, what: str, prefix: str, *, yes: bool) -> int:
@@ -168,16 +170,22 @@ def cleanup_objects(settings: Settings, clients: Clients, what: str, prefix: str
 
 
 def cleanup_tracking(clients: Clients, *, yes: bool) -> None:
-    """The fourth question: the tracking files, unless they are all that remembers a live cluster."""
+    """The fourth question: the tracking files, unless they may be all that remembers a live cluster."""
     there = [name for name in tracking.ALL if (ROOT / name).is_file()]
-    cluster_id = tracking.read(ROOT, tracking.CLUSTER)
     if not there:
         console.say("• Tracking files: none")
-    elif cluster_id and is_known_live(clients, cluster_id):
+        return
+    cluster_id = tracking.read(ROOT, tracking.CLUSTER)
+    state = state_here(clients, cluster_id) if cluster_id else "ended"
+    if state == "live":
         console.say(f"• Tracking files: kept, for cluster {cluster_id} is live")
-    elif console.ask(f"Remove {', '.join(there)}?", yes=yes):
-        tracking.clear(ROOT, *there)
-        console.say(f"🗑️ {', '.join(there)} removed")
+    elif state == "unknown" and yes:  # a blanket yes is no answer to this one
+        console.say(f"• Tracking files: kept, for {cluster_id} may be live elsewhere; `inv cleanup` without --yes asks")
+    else:
+        doubt = f" ({cluster_id} is unknown here, and may be live elsewhere)" if state == "unknown" else ""
+        if console.ask(f"Remove {', '.join(there)}?{doubt}", yes=yes):
+            tracking.clear(ROOT, *there)
+            console.say(f"🗑️ {', '.join(there)} removed")
 
 
 def show_logs(clients: Clients, cluster_id: str, step_id: str | None) -> None:

@@ -67,5 +67,5 @@ def submit(clients: Clients, settings: Settings, cluster_id: str, arguments: Seq
     """
     require_live(clients, cluster_id, "submitting the job")
     with doing("submitting the job"):
-        answer = clients.emr.add_job_flow_steps(JobFlowId=cluster_id, Steps=[step_request(settings, arguments)])
+        answer = clients.emr_once.add_job_flow_steps(JobFlowId=cluster_id, Steps=[step_request(settings, arguments)])
     return answer["StepIds"][0]

@@ -24,8 +24,8 @@ _FORM = {
 }
 
 
-def check(name: str, value: str) -> str:
-    """`value` without the white space around it.
+def check(name: str, value: str, given_as: str = "") -> str:
+    """`value` without the white space around it; `given_as` is the option it came from, if not from the file.
 
     Raises:
         UsageError: it has not the form of what `name` holds (an id that reaches AWS, a path or a screen must).
@@ -33,9 +33,9 @@ def check(name: str, value: str) -> str:
     value = value.strip()
     if not _FORM[name].fullmatch(value):
         raise UsageError(
-            f"reading {name}",
-            f"{value[:40]!r} is not what it should hold ({_FORM[name].pattern})",
-            "Give the id on the command line, or delete the file.",
+            f"reading {given_as or name}",
+            f"{value[:40]!r} is not of its form ({_FORM[name].pattern})",
+            "" if given_as else "Give the id on the command line, or delete the file.",
         )
     return value
 

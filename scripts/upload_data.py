@@ -98,18 +98,20 @@ def send_sample(clients: Clients, settings: Settings, advance: Callable[[int], N
     """
     stored = _stored(clients, settings)
     listed = _sample_list(clients, settings, stored)
-    own = [name for name in stored if name.lower().endswith(ENDINGS) and name not in listed]
-    names = list(paths())
-    if set(own) - set(names):
+    drawn = {name: draw(name) for name in paths()}
+    digests = {name: hashlib.md5(content, usedforsecurity=False).hexdigest() for name, content in drawn.items()}
+    own = [
+        name
+        for name, there in stored.items()
+        if name.lower().endswith(ENDINGS) and there.etag not in (listed.get(name), digests.get(name))
+    ]
+    if own:
         where = settings.uri(settings.data_prefix)
         problem = f"{where} has {len(own)} images that are not its own, such as {own[0]}"
         raise UsageError("uploading the sample", problem, "Use them as they are, or choose another DATA_PREFIX.")
-
-    drawn = {name: draw(name) for name in names}
-    digests = {name: hashlib.md5(content, usedforsecurity=False).hexdigest() for name, content in drawn.items()}
     # The list goes first: a sample that was cut off half way is still known for what it is.
     lines = [f"# {COMMENT}. `inv data --from DIR` removes these files before it uploads real ones."]
-    lines += [f"{digests[name]}  {name}" for name in sorted(names)]
+    lines += [f"{digests[name]}  {name}" for name in sorted(drawn)]
     with doing("uploading the sample's list"):
         text = "\n".join(lines) + "\n"
         clients.s3.put_object(Bucket=settings.s3_bucket, Key=settings.data_prefix + SAMPLE_LIST, Body=text.encode())
@@ -121,9 +123,9 @@ def send_sample(clients: Clients, settings: Settings, advance: Callable[[int], N
                 clients.s3.put_object(Bucket=settings.s3_bucket, Key=key, Body=drawn[name], ContentType="image/jpeg")
         return len(drawn[name])
 
-    for size in each(put, names):
+    for size in each(put, drawn):
         advance(size)
-    return len(names)
+    return len(drawn)
 
 
 def has_sample(clients: Clients, settings: Settings) -> bool:
@@ -138,11 +140,20 @@ def remove_sample(clients: Clients, settings: Settings) -> int:
 
     Raises:
         AwsError: the bucket refuses.
+        UsageError: what has their names may be somebody's own.
         WorkflowError: some of them could not be removed.
     """
     stored = _stored(clients, settings)
     listed = _sample_list(clients, settings, stored)
     doomed = [name for name, digest in listed.items() if name in stored and stored[name].etag == digest]
+    # Where a bucket encrypts with a KMS key an ETag is no MD5, and nothing can be told from it.
+    doubtful = [name for name in listed if name in stored and name not in doomed]
+    if doubtful:
+        where = settings.uri(settings.data_prefix)
+        problem = (
+            f"{len(doubtful)} images under {where} bear the sample's names, such as {doubtful[0]}, but may be yours"
+        )
+        raise UsageError("removing the synthetic sample", problem, f"Remove them and {SAMPLE_LIST}, or keep both out.")
     if SAMPLE_LIST in stored:
         doomed.append(SAMPLE_LIST)  # last: a removal that is cut off can be taken up again
     for start in range(0, len(doomed), 1000):

@@ -13,7 +13,7 @@ from scripts.config import Settings
 from scripts.errors import AwsError, doing
 from scripts.upload_scripts import scripts, state_of
 
-OK, WARNING, FAILED = "✅", "⚠️", "❌"
+OK, WARNING, FAILED, INFORMATION = "✅", "⚠️", "❌", "ℹ️"
 
 # EU member states' regions, by name: eu-west-2 is London and eu-central-2 is Zurich, both outside the EU.
 EU_REGIONS = {
@@ -25,12 +25,14 @@ EU_REGIONS = {
     "eu-west-3": "Paris",
     "eusc-de-east-1": "Brandenburg",
 }
+# "You may not look", as IAM, S3's GET and HEAD, and EC2 put it.
+REFUSED = ("AccessDenied", "AccessDeniedException", "403", "UnauthorizedOperation")
 IMAGE_ENDINGS = (".jpg", ".jpeg")
 
 
 @dataclass(frozen=True)
 class Check:
-    """One finding: `verdict` is OK, WARNING or FAILED; `remedy` says what to do about the last two."""
+    """One finding: `verdict` is OK, WARNING, FAILED or INFORMATION; `remedy` says what to do about it."""
 
     name: str
     verdict: str
@@ -58,7 +60,7 @@ def verify(clients: Clients, settings: Settings) -> Iterator[Check]:
                 yield check(clients, settings)
         except AwsError as error:
             # Not being allowed to look is not the same as not being there: EMR may still be allowed to use it.
-            unseen = name in ("Key pair", "IAM roles", "Scripts") and "AccessDenied" in error.code + error.problem
+            unseen = name in ("Key pair", "IAM roles", "Scripts") and error.code in REFUSED
             yield Check(name, WARNING if unseen else FAILED, error.problem, error.remedy)
 
 
@@ -115,8 +117,11 @@ def bucket_region(clients: Clients, name: str) -> str | None:
 
 def has_images(clients: Clients, settings: Settings) -> bool:
     """Whether a .jpg or .jpeg lies under the data prefix; reads one page of 1,000 keys where the first has one."""
-    pages = clients.s3.get_paginator("list_objects_v2").paginate(Bucket=settings.s3_bucket, Prefix=settings.data_prefix)
-    return any(item["Key"].lower().endswith(IMAGE_ENDINGS) for page in pages for item in page.get("Contents", []))
+    with doing(f"listing {settings.uri(settings.data_prefix)}"):
+        pages = clients.s3.get_paginator("list_objects_v2").paginate(
+            Bucket=settings.s3_bucket, Prefix=settings.data_prefix
+        )
+        return any(item["Key"].lower().endswith(IMAGE_ENDINGS) for page in pages for item in page.get("Contents", []))
 
 
 def _images(clients: Clients, settings: Settings) -> Check:
@@ -170,4 +175,4 @@ def _scripts(clients: Clients, settings: Settings) -> Check:
     found = ", ".join(f"{name} {state}" for name, state in states.items())
     if all(state == "up to date" for state in states.values()):
         return Check("Scripts", OK, found)
-    return Check("Scripts", WARNING, found, "`inv upload` (submit and pipeline do it by themselves)")
+    return Check("Scripts", INFORMATION, f"{found} (submit and pipeline upload them by themselves)")
