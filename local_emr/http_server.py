@@ -1,0 +1,239 @@
+"""A threaded HTTP/1.1 server for one WSGI application, with keep-alive.
+
+werkzeug's server closes the connection after every response, and a client of S3 makes thousands of requests: this one
+keeps it, drains what the application left unread, and understands chunked bodies and `Expect: 100-continue`.
+"""
+
+import io
+import itertools
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+StartResponse = Callable[..., Callable[[bytes], object]]  # (status, headers, exc_info=None)
+Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]  # WSGI, PEP 3333
+
+IDLE_SECONDS = 120  # a silent connection is closed after this
+CHUNK = 1 << 16
+
+
+class HttpServer(ThreadingHTTPServer):
+    """Serves `application` on 127.0.0.1; port 0 means any free one."""
+
+    daemon_threads = True
+    block_on_close = False  # an idle connection does not hold up the end
+    request_queue_size = 128
+
+    def __init__(self, port: int, application: Application, log_requests: bool = False) -> None:
+        self.application = application
+        self.log_requests = log_requests
+        super().__init__(("127.0.0.1", port), Handler)
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away in mid-request is not news."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            traceback.print_exc()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection: its requests, one after another."""
+
+    protocol_version = "HTTP/1.1"
+    server_version = "local-emr"
+    sys_version = ""
+    disable_nagle_algorithm = True  # else head and body of a response wait for each other's ACK
+    wbufsize = CHUNK
+    timeout = IDLE_SECONDS
+    server: HttpServer
+
+    def handle_one_request(self) -> None:
+        try:
+            self.raw_requestline = self.rfile.readline(CHUNK + 1)
+            if len(self.raw_requestline) > CHUNK:
+                self.requestline = self.request_version = self.command = ""
+                self.send_error(414)
+            elif not self.raw_requestline:
+                self.close_connection = True
+            elif self.parse_request():
+                self._respond()
+            self.wfile.flush()
+        except (TimeoutError, ConnectionError):
+            self.close_connection = True
+
+    def handle_expect_100(self) -> bool:
+        super().handle_expect_100()
+        self.wfile.flush()
+        return True
+
+    def log_message(self, format: str, *args: Any) -> None:
+        if self.server.log_requests:
+            super().log_message(format, *args)
+
+    def _respond(self) -> None:
+        try:
+            body = self._body()
+        except ValueError:
+            self.close_connection = True
+            self.send_error(400, "Bad Content-Length")
+            return
+        response = Response(self)
+        try:
+            chunks = self.server.application(self._environ(body), response.start)
+            response.send(chunks)
+        except OSError:
+            raise
+        except Exception:
+            traceback.print_exc()  # an application that raises is a fault of ours: it goes to the server's log
+            self.close_connection = True
+            if not response.sent:
+                self.send_error(500)
+        if not self.close_connection:
+            self.close_connection = not body.drain()
+
+    def _body(self) -> "Body":
+        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
+            return ChunkedBody(self.rfile)
+        return Body(self.rfile, int(self.headers.get("Content-Length") or 0))
+
+    def _environ(self, body: "Body") -> dict[str, Any]:
+        path, _, query = self.path.partition("?")
+        if "://" in path.partition("/")[0] + path[:8]:  # absolute form, as a proxy's client sends it
+            path = "/" + path.split("://", 1)[1].partition("/")[2]
+        environ: dict[str, Any] = {
+            "REQUEST_METHOD": self.command,
+            "SCRIPT_NAME": "",
+            "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),  # WSGI's rule: bytes, carried as latin-1
+            "QUERY_STRING": query,
+            "RAW_URI": self.path,  # S3 keys need it: PATH_INFO has lost the difference between %2F and /
+            "REQUEST_URI": self.path,
+            "SERVER_NAME": "127.0.0.1",
+            "SERVER_PORT": str(self.server.port),
+            "SERVER_PROTOCOL": self.request_version,
+            "REMOTE_ADDR": self.client_address[0],
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.input": io.BufferedReader(body, CHUNK),
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": False,
+            "wsgi.run_once": False,
+            "wsgi.input_terminated": True,
+        }
+        for name, value in self.headers.items():
+            key = name.upper().replace("-", "_")
+            key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
+            environ[key] = f"{environ[key]},{value}" if key in environ else value
+        return environ
+
+
+class Body(io.RawIOBase):
+    """A request's body: a stream that ends where the body ends."""
+
+    def __init__(self, source: Any, length: int) -> None:
+        if length < 0:
+            raise ValueError(length)
+        self.source, self.left = source, length
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self._take(memoryview(buffer)[: self.left])
+
+    def _take(self, view: memoryview) -> int:
+        count = self.source.readinto(view) if view else 0
+        self.left -= count
+        if view and not count:
+            raise ConnectionError("the client went away in mid-body")
+        return int(count)
+
+    def drain(self) -> bool:
+        """Read what the application left, so that the next request can be read; False if that is too much."""
+        return any(not self.read(CHUNK) for _ in range(256))
+
+
+class ChunkedBody(Body):
+    """A body in `Transfer-Encoding: chunked`."""
+
+    def __init__(self, source: Any) -> None:
+        super().__init__(source, 0)
+        self.started = self.ended = False
+
+    def readinto(self, buffer: Any) -> int:
+        if not self.left and not self.ended:
+            self._next_chunk()
+        return self._take(memoryview(buffer)[: self.left])
+
+    def _next_chunk(self) -> None:
+        if self.started:
+            self.source.readline()  # the line end after a chunk's data
+        self.started = True
+        size = self.source.readline().partition(b";")[0].strip()
+        if not size:
+            raise ConnectionError("the client went away in mid-body")
+        self.left = int(size, 16)
+        if not self.left:
+            self.ended = True
+            while self.source.readline().strip():  # trailers
+                pass
+
+
+class Response:
+    """What the application answers, written to the connection."""
+
+    def __init__(self, handler: Handler) -> None:
+        self.handler = handler
+        self.status, self.headers = "", list[tuple[str, str]]()
+        self.sent = False
+
+    def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
+        """WSGI's start_response."""
+        self.status, self.headers = status, headers
+        return self._write_early
+
+    def send(self, chunks: Iterable[bytes]) -> None:
+        """Send the head, then each chunk as it comes."""
+        try:
+            pieces = iter(chunks)
+            first = next(pieces, b"")  # an application may call start_response only when it is first asked for data
+            chunked = self._send_head()
+            if chunked is None:
+                return
+            write = self.handler.wfile.write
+            for data in itertools.chain([first], pieces):
+                if data:
+                    write(b"%x\r\n%b\r\n" % (len(data), data) if chunked else data)
+            if chunked:
+                write(b"0\r\n\r\n")
+        finally:
+            if close := getattr(chunks, "close", None):
+                close()
+
+    def _send_head(self) -> bool | None:
+        """Status line and headers; whether the body is to be sent chunked, None when there is to be no body."""
+        handler = self.handler
+        code, _, reason = self.status.partition(" ")
+        chunked = "content-length" not in {name.lower() for name, _ in self.headers}
+        bodiless = handler.command == "HEAD" or code in ("204", "304")
+        if chunked and not bodiless and handler.request_version == "HTTP/1.0":
+            chunked, handler.close_connection = False, True
+        self.sent = True
+        handler.send_response(int(code), reason)
+        for name, value in self.headers:
+            handler.send_header(name, value)
+        if chunked and not bodiless:
+            handler.send_header("Transfer-Encoding", "chunked")
+        if handler.close_connection:
+            handler.send_header("Connection", "close")
+        handler.end_headers()
+        return None if bodiless else chunked
+
+    def _write_early(self, data: bytes) -> object:
+        raise NotImplementedError("WSGI's write() is not used here")
