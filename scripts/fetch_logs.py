@@ -78,7 +78,12 @@ def excerpt(files: Iterable[Path], lines: int = 30) -> Excerpt | None:
     telling = next((path for path in ranked if _TROUBLE.search(tails[path])), None) or next(iter(ranked), None)
     if telling is None:
         return None
-    return Excerpt(telling, tuple(tails[telling].rstrip().splitlines()[-lines:]))
+    tail = tails[telling].rstrip()
+    shown = tail.splitlines()[-lines:]
+    troubles = list(_TROUBLE.finditer(tail))
+    if troubles and (from_trouble := tail[troubles[-1].start() :].splitlines())[lines:]:
+        shown = from_trouble[:lines]  # what followed it, Spark's shutdown, would push it off the screen
+    return Excerpt(telling, tuple(shown))
 
 
 def _rank(path: Path) -> tuple[int, int, str]:

@@ -98,20 +98,20 @@ def send_sample(clients: Clients, settings: Settings, advance: Callable[[int], N
     """
     stored = _stored(clients, settings)
     listed = _sample_list(clients, settings, stored)
-    drawn = {name: draw(name) for name in paths()}
-    digests = {name: hashlib.md5(content, usedforsecurity=False).hexdigest() for name, content in drawn.items()}
-    own = [
-        name
-        for name, there in stored.items()
-        if name.lower().endswith(ENDINGS) and there.etag not in (listed.get(name), digests.get(name))
-    ]
-    if own:
-        where = settings.uri(settings.data_prefix)
-        problem = f"{where} has {len(own)} images that are not its own, such as {own[0]}"
-        raise UsageError("uploading the sample", problem, "Use them as they are, or choose another DATA_PREFIX.")
+    names = set(paths())
+
+    def is_ours(name: str, etag: str) -> bool:
+        return listed.get(name) == etag or (name in names and _md5(draw(name)) == etag)
+
+    for name, there in stored.items():
+        if name.lower().endswith(ENDINGS) and not is_ours(name, there.etag):
+            problem = f"{settings.uri(settings.data_prefix)} has images that are not its own, such as {name}"
+            raise UsageError("uploading the sample", problem, "Use them as they are, or choose another DATA_PREFIX.")
+    drawn = {name: draw(name) for name in sorted(names)}
+    digests = {name: _md5(content) for name, content in drawn.items()}
     # The list goes first: a sample that was cut off half way is still known for what it is.
     lines = [f"# {COMMENT}. `inv data --from DIR` removes these files before it uploads real ones."]
-    lines += [f"{digests[name]}  {name}" for name in sorted(drawn)]
+    lines += [f"{digests[name]}  {name}" for name in drawn]
     with doing("uploading the sample's list"):
         text = "\n".join(lines) + "\n"
         clients.s3.put_object(Bucket=settings.s3_bucket, Key=settings.data_prefix + SAMPLE_LIST, Body=text.encode())
@@ -126,6 +126,11 @@ def send_sample(clients: Clients, settings: Settings, advance: Callable[[int], N
     for size in each(put, drawn):
         advance(size)
     return len(drawn)
+
+
+def _md5(content: bytes) -> str:
+    """What S3 calls the ETag of an object that was put whole (and not under a KMS key)."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def has_sample(clients: Clients, settings: Settings) -> bool:

@@ -65,7 +65,7 @@ def state_of(clients: Clients, settings: Settings, script: Path) -> str:
         with doing(f"looking at {settings.uri(key)}"):
             there = clients.s3.head_object(Bucket=settings.s3_bucket, Key=key)
     except AwsError as error:
-        if error.code in ("404", "NoSuchKey"):
+        if error.code in ("404", "NoSuchKey", "NoSuchBucket"):
             return "not uploaded"
         raise
     same = there["Metadata"].get(_HASH) == _sha256(_read(script))

@@ -60,8 +60,9 @@ def verify(clients: Clients, settings: Settings) -> Iterator[Check]:
                 yield check(clients, settings)
         except AwsError as error:
             # Not being allowed to look is not the same as not being there: EMR may still be allowed to use it.
-            unseen = name in ("Key pair", "IAM roles", "Scripts") and error.code in REFUSED
-            yield Check(name, WARNING if unseen else FAILED, error.problem, error.remedy)
+            unseen = name in ("Key pair", "IAM roles") and error.code in REFUSED
+            verdict = INFORMATION if name == "Scripts" else WARNING if unseen else FAILED
+            yield Check(name, verdict, error.problem, error.remedy)
 
 
 def _region(_: Clients, settings: Settings) -> Check:
