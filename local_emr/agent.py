@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from local_emr import lifecycle, logs
+from local_emr import failures, lifecycle, logs
 from local_emr.commands import fetch, script_command, step_command
 from local_emr.execution import Execution
 from local_emr.lifecycle import REASONS
@@ -18,9 +18,6 @@ from local_emr.store import ACTIVE_STEP, ENDING, Cluster, Step, Store
 # What EMR's own runner of steps puts in front of a command.
 COMMAND_RUNNER = "hadoop jar /var/lib/aws/emr/step-runner/hadoop-jars/command-runner.jar"
 STOP_PATIENCE = 1.0  # seconds between SIGTERM and SIGKILL for a cluster that is terminated
-DOCUMENTATION = (
-    "https://docs.aws.amazon.com/emr/latest/ManagementGuide/BOOTSTRAP_FAILURE_PRIMARY_WITH_NON_ZERO_CODE.html"
-)
 
 
 @dataclass(frozen=True)
@@ -133,8 +130,9 @@ class Agent:
             execution.controller.say(f"Execution failed with code '{code}'", "ERROR")
         logs.upload(self.around.s3, self.cluster, self.node.logs, folder)
         if code:
+            message, details = failures.bootstrap(number, path, code, master)
             with self.store.transaction():
-                self._bootstrap_failed(number, path, code, master)
+                lifecycle.end(self.store, self.cluster, "BOOTSTRAP_FAILURE", message, [details])
 
     def _run_watched(self, execution: Execution) -> int:
         """Run it, and stop it when the cluster is to end."""
@@ -153,23 +151,13 @@ class Agent:
         if not finished:
             execution.stop(patience=STOP_PATIENCE)
         thread.join()
-        self.left_behind.append(execution)
+        self._remember_if_alive(execution)
         return finished[0]
 
-    def _bootstrap_failed(self, number: int, path: str, code: int, master: str) -> None:
-        message = f"On the master instance ({master}), bootstrap action {number} returned a non-zero return code"
-        details = {
-            "ErrorCode": "BOOTSTRAP_FAILURE_PRIMARY_WITH_NON_ZERO_CODE",
-            "ErrorData": [
-                {"primary-instance-id": master},
-                {"bootstrap-action": str(number)},
-                {"return-code": str(code)},
-                {"amazon-s3-path": path},
-                {"public-doc": DOCUMENTATION},
-            ],
-            "ErrorMessage": message,
-        }
-        lifecycle.end(self.store, self.cluster, "BOOTSTRAP_FAILURE", message, [details])
+    def _remember_if_alive(self, execution: Execution) -> None:
+        """A command may leave processes in the background; as on EMR, they live until the cluster ends."""
+        alive = [e for e in (*self.left_behind, execution) if not e.is_over(0.3 if e is execution else 0)]
+        self.left_behind = alive
 
     def _environment(self, **more: str) -> dict[str, str]:
         region, cluster_id = self.cluster["_Region"], self.cluster["Id"]
@@ -246,13 +234,17 @@ class Agent:
         threading.Thread(target=self._run_step, args=(step, execution), name=step["Id"], daemon=True).start()
 
     def _run_step(self, step: Step, execution: Execution) -> None:
-        code = execution.run()
-        if execution.wrapper:
-            execution.complain(f"Command exiting with ret '{code}'")  # the last words of command-runner
-        self.upload_step_logs(step)
+        try:
+            code = execution.run()
+            if execution.wrapper:
+                execution.complain(f"Command exiting with ret '{code}'")  # the last words of command-runner
+            self._remember_if_alive(execution)
+            self.upload_step_logs(step)
+        except Exception:  # a fault of ours must not leave the step RUNNING for ever
+            traceback.print_exc()
+            code = 1
         with self.store.transaction():
             del self.executions[step["Id"]]
-            self.left_behind.append(execution)
             if step["Status"]["State"] == "CANCEL_PENDING" or self._ending:
                 lifecycle.step_ends(self.store, self.cluster, step, "CANCELLED")
             elif code == 0:
@@ -262,11 +254,7 @@ class Agent:
 
     def step_failed(self, step: Step) -> None:
         """FAILED, and what its ActionOnFailure says of the rest."""
-        failure = {"Reason": "Unknown Error."}
-        if self.cluster["_LogUri"]:
-            bucket, key = logs.log_key(self.cluster, f"steps/{step['Id']}/stderr.gz")
-            failure["LogFile"] = f"s3://{bucket}/{key}"
-        lifecycle.step_ends(self.store, self.cluster, step, "FAILED", failure)
+        lifecycle.step_ends(self.store, self.cluster, step, "FAILED", failures.step(self.cluster, step))
         action = step["ActionOnFailure"]
         if action in TERMINATE_ACTIONS and not protected(self.cluster):
             lifecycle.end(self.store, self.cluster, "STEP_FAILURE", "Shut down as step failed")

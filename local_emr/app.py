@@ -42,6 +42,7 @@ class App:
             return self.s3
         # Unsigned calls of the query protocol (some of STS) are forms; everything else unsigned is a public object.
         form = environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded")
+        form = form and environ["REQUEST_METHOD"] == "POST" and environ["PATH_INFO"] == "/"
         return self.services if service or target or form else self.s3
 
 

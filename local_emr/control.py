@@ -22,6 +22,7 @@ from local_emr.home import Home, fingerprint, locked
 
 START_TIMEOUT = 30.0  # seconds until a new server answers; it takes about one
 STOP_TIMEOUT = 10.0  # seconds after SIGTERM before SIGKILL
+MAX_LOG = 1_000_000  # bytes of server.log; a longer one begins anew with the next server
 IDLE_EXIT = 4 * 3600  # seconds without a request or a live cluster, then the server ends by itself
 
 
@@ -89,7 +90,10 @@ def status(home: Path) -> dict[str, Any] | None:
 def _start(place: Home, port: int) -> Server:
     command = [sys.executable, "-m", "local_emr", "--port", str(port), "--home", str(place.root)]
     package_parent = str(Path(__file__).resolve().parent.parent)
-    with place.log.open("w") as log:
+    if place.log.exists() and place.log.stat().st_size > MAX_LOG:
+        place.log.unlink()
+    with place.log.open("a") as log:
+        said_before = log.tell()
         process = subprocess.Popen(
             [*command, "--idle-exit", str(IDLE_EXIT)],
             stdin=subprocess.DEVNULL,
@@ -104,7 +108,8 @@ def _start(place: Home, port: int) -> Server:
         return Server(place.read_record()["url"], process.pid, started=True)
     process.kill()
     process.wait()
-    last = " / ".join(place.log.read_text(errors="replace").strip().splitlines()[-3:])
+    said = place.log.read_bytes()[said_before:].decode(errors="replace").strip()
+    last = " / ".join(said.splitlines()[-3:])
     raise LocalEmrError(f"Local EMR did not start: {last or 'it printed nothing'} (log: {place.log})")
 
 

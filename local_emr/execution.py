@@ -60,6 +60,10 @@ class Execution:
             if self.process:
                 self.process.stop(kill, patience)
 
+    def is_over(self, patience: float = 0.3) -> bool:
+        """Whether the command left nothing in the background."""
+        return self.process is None or self.process.is_over(patience)
+
     def close(self) -> None:
         """End what the command left in the background."""
         if self.process:

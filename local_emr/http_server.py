@@ -16,6 +16,7 @@ from urllib.parse import unquote_to_bytes
 StartResponse = Callable[..., Callable[[bytes], object]]  # (status, headers, exc_info=None)
 Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]  # WSGI, PEP 3333
 
+UNDERSCORED = "moto.preserved_header_names"  # {WSGI's name: the header's own}, as moto's server, too, hands it on
 IDLE_SECONDS = 120  # a silent connection is closed after this
 CHUNK = 1 << 16
 
@@ -126,11 +127,23 @@ class Handler(BaseHTTPRequestHandler):
             "wsgi.run_once": False,
             "wsgi.input_terminated": True,
         }
-        for name, value in self.headers.items():
-            key = name.upper().replace("-", "_")
-            key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
-            environ[key] = f"{environ[key]},{value}" if key in environ else value
-        return environ
+        return environ | header_variables(list(self.headers.items()))
+
+
+def header_variables(headers: list[tuple[str, str]]) -> dict[str, Any]:
+    """Headers as WSGI names them. It cannot tell `_` from `-`, and S3's metadata may have both: see UNDERSCORED."""
+    variables: dict[str, Any] = {}
+    underscored: dict[str, str] = {}
+    dashed = {name.upper() for name, _ in headers}
+    for name, value in headers:
+        if "_" in name and name.upper().replace("_", "-") in dashed:
+            continue  # it must not stand in for the dashed one
+        key = name.upper().replace("-", "_")
+        key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
+        if "_" in name:
+            underscored[key] = name
+        variables[key] = f"{variables[key]},{value}" if key in variables else value
+    return {**variables, UNDERSCORED: underscored}
 
 
 class Body(io.RawIOBase):

@@ -11,10 +11,8 @@ alone. Those of the environment that local EMR itself runs in are visible, so th
 not download again what is there. With another Python (`LOCAL_EMR_PYTHON`, say a 3.9 as on emr-7.11.0) they are not.
 """
 
-import functools
 import hashlib
 import importlib.util
-import json
 import os
 import shutil
 import subprocess
@@ -24,6 +22,7 @@ import venv
 from pathlib import Path
 
 from local_emr import java
+from local_emr.home import locked
 
 PACKAGE_PARENT = Path(__file__).resolve().parent.parent
 # Names under which a node's Python is called. emr-7.11.0 has 3.9 and 3.11: here both are the node's one.
@@ -59,7 +58,8 @@ from {module} import main
 sys.exit(main(sys.argv[1:]))' "{parent}" "$@"
 """
 
-AWS = '#!/bin/sh\nexec "{python}" -I -m awscli "$@"\n'
+# By the option, too: `aws emr` of version 1 ignores AWS_ENDPOINT_URL in most regions, and would go to AWS itself.
+AWS = '#!/bin/sh\nexec "{python}" -I -m awscli --endpoint-url "$AWS_ENDPOINT_URL" "$@"\n'
 
 
 class Node:
@@ -128,6 +128,8 @@ class Node:
             # A bootstrap action that calls the system's own Python by its path must not install into it.
             "PIP_REQUIRE_VIRTUALENV": "true",
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "PIP_CACHE_DIR": str(self.cache / "pip"),  # a package is downloaded once, not once a cluster
+            **_pip_configuration(),
             "JAVA_HOME": str(java_home),
             "SPARK_LOCAL_IP": "127.0.0.1",  # else Spark listens on the host's own address
             "AWS_ENDPOINT_URL": endpoint,
@@ -157,21 +159,21 @@ def _passed() -> dict[str, str]:
     return {k: v for k, v in passed.items() if "@" not in v}  # user:password@host in a proxy's or an index's address
 
 
+def _pip_configuration() -> dict[str, str]:
+    """Where the user's own pip finds packages: $HOME is another one on the node."""
+    if "PIP_CONFIG_FILE" in os.environ:
+        return {"PIP_CONFIG_FILE": os.environ["PIP_CONFIG_FILE"]}
+    places = (".config/pip/pip.conf", "Library/Application Support/pip/pip.conf", ".pip/pip.conf")
+    files = [Path.home() / place for place in places]
+    return next(({"PIP_CONFIG_FILE": str(file)} for file in files if file.is_file()), {})
+
+
 def _packages_of(python: str, cache: Path) -> Path:
     """The site-packages of another Python's pip, made once: what a node with that Python sees."""
     template = cache / ("python-" + hashlib.sha256(python.encode()).hexdigest()[:12])
-    if not (template / "done").exists():
-        shutil.rmtree(template, ignore_errors=True)
-        subprocess.run([python, "-m", "venv", template], check=True, capture_output=True)
-        (template / "done").touch()
+    with locked(cache / "python.lock"):  # two clusters may start at once
+        if not (template / "done").exists():
+            shutil.rmtree(template, ignore_errors=True)
+            subprocess.run([python, "-m", "venv", template], check=True, capture_output=True)
+            (template / "done").touch()
     return next(template.glob("lib/python*/site-packages"))
-
-
-@functools.cache
-def python_version(python: str) -> tuple[int, int]:
-    """(major, minor) of an interpreter."""
-    said = subprocess.run(
-        [python, "-c", "import sys, json; print(json.dumps(sys.version_info[:2]))"], check=True, capture_output=True
-    )
-    major, minor = json.loads(said.stdout)
-    return int(major), int(minor)

@@ -64,10 +64,14 @@ class Process:
             self._supervisor.kill()
             self._supervisor.wait()
 
-    @property
-    def left_nothing(self) -> bool:
-        """Whether the whole tree has ended by itself."""
-        return self._supervisor.poll() is not None
+    def is_over(self, patience: float = 0.3) -> bool:
+        """Whether the whole tree has ended by itself; it is given that many seconds."""
+        try:
+            self._supervisor.wait(patience)
+        except subprocess.TimeoutExpired:
+            return False
+        self.close()
+        return True
 
     def _read(self) -> str:
         return self._supervisor.stdout.readline().strip() if self._supervisor.stdout else ""

@@ -6,12 +6,15 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from local_emr import validation
 from local_emr.agent import Agent, Pace, Surroundings
 from local_emr.app import App
+from local_emr.class_archive import ClassArchive
 from local_emr.home import Home, fingerprint, write_atomic
+from local_emr.housekeeping import Housekeeper
 from local_emr.http_server import HttpServer
 from local_emr.node import Node
 from local_emr.operations import bound
@@ -20,6 +23,7 @@ from local_emr.protocol import EmrProtocol
 from local_emr.recovery import recover
 from local_emr.s3 import S3
 from local_emr.services import Services
+from local_emr.spark_submit import spark_home
 from local_emr.store import ENDED, Cluster, Store
 
 
@@ -46,6 +50,7 @@ class Server:
     def start(self) -> None:
         """Answer requests, then say where, then go on with the clusters that an earlier server left."""
         self.services.start()
+        Housekeeper(self.store, ClassArchive(self.home.cache, Path(spark_home()) / "jars")).start()
         self.store.load()
         self._resume()
         threading.Thread(

@@ -49,6 +49,10 @@ class Application:
         return self.folder.parent.parent / "s3"
 
     @property
+    def cache(self) -> Path:
+        return self.folder.parent.parent / "cache"
+
+    @property
     def container_name(self) -> str:
         """The application master's: container_<ms>_<nnnn>_01_000001."""
         return f"{self.id.replace('application', 'container')}_01_000001"
@@ -111,12 +115,12 @@ class Application:
             raise SystemExit(f'Exception in thread "main" java.io.FileNotFoundException: No such file: {uri}')
         return path, name or path.name
 
-    def run_in_container(self, command: list[str], environment: dict[str, str], folder: Path, is_python: bool) -> int:
+    def run_in_container(self, command: list[str], environment: dict[str, str], is_python: bool) -> int:
         """Run the driver as YARN's application master would, and report on it; the submitter's exit code."""
         logs = self.container_logs
         logs.mkdir(parents=True)
         with (logs / "stdout").open("wb") as stdout, (logs / "stderr").open("wb") as stderr:
-            driver = subprocess.Popen(command, env=environment, cwd=folder, stdout=stdout, stderr=stderr)
+            driver = subprocess.Popen(command, env=environment, cwd=self.container_work, stdout=stdout, stderr=stderr)
         waiting = "AM container is launched, waiting for AM container to Register with RM"
         report(self.id, "ACCEPTED", self.start_ms, diagnostics=waiting)
         details = True

@@ -14,6 +14,7 @@ SCHEMES = ("s3", "s3a", "s3n")
 VIEW_FILE_SYSTEM = "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme"
 # Raw: the checksummed one leaves .crc files beside the objects.
 LOCAL_FILE_SYSTEM = "org.apache.hadoop.fs.RawLocalFileSystem"
+FILE_COMMITTER = "org.apache.hadoop.mapreduce.lib.output.FileOutputCommitterFactory"
 MEMORY_SHARE = 0.6  # of this machine's memory that one job's heap may have
 UNITS = {
     "": 1.0,
@@ -63,6 +64,8 @@ def file_systems() -> dict[str, str]:
     settings = {"fs.file.impl": LOCAL_FILE_SYSTEM}
     for scheme in SCHEMES:
         settings[f"fs.{scheme}.impl"] = VIEW_FILE_SYSTEM
+        # Hadoop's default for s3a is a committer of a jar that is not here; on folders a rename is a rename.
+        settings[f"mapreduce.outputcommitter.factory.scheme.{scheme}"] = FILE_COMMITTER
         settings[f"fs.viewfs.overload.scheme.target.{scheme}.impl"] = LOCAL_FILE_SYSTEM
     return settings
 

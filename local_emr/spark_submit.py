@@ -10,8 +10,10 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from local_emr.class_archive import ClassArchive
 from local_emr.jvm import java_command
 from local_emr.spark_application import Application
 from local_emr.spark_arguments import SparkArguments, parse
@@ -32,7 +34,7 @@ MAIN_CLASS = "org.apache.spark.deploy.SparkSubmit"
 NOT_HERE = (  # of YARN's
     "--master", "--deploy-mode", "--queue", "--principal", "--keytab", "spark.master", "spark.submit.deployMode"
 )  # fmt: skip
-SYSTEM_PYTHONS = "/usr/bin/python3"  # and what follows: /usr/bin/python3.11
+PYTHON_PROPERTIES = ("spark.pyspark.python", "spark.pyspark.driver.python")
 
 
 def main(words: list[str]) -> int:
@@ -51,13 +53,17 @@ def main(words: list[str]) -> int:
         print(f'Exception in thread "main" java.io.FileNotFoundException: {problem}', file=sys.stderr)
         return 1
     application.submit()
-    folder = application.container_work if cluster_mode else Path.cwd()
-    command = driver_command(local_arguments(application, given, properties, heap), properties, heap)
+    archive = ClassArchive(application.cache, Path(spark_home()) / "jars")
+    arguments = local_arguments(application, given, properties, heap)
+    command = driver_command(arguments, properties, heap, archive.options())
     environment = driver_environment(application, properties)
-    if cluster_mode:
+    try:
+        if not cluster_mode:
+            return subprocess.run(command, env=environment, check=False).returncode
         application.localize(properties)
-        return application.run_in_container(command, environment, folder, is_python=given.resource.endswith(".py"))
-    return subprocess.run(command, env=environment, cwd=folder, check=False).returncode
+        return application.run_in_container(command, environment, is_python=given.resource.endswith(".py"))
+    finally:
+        archive.keep_list()
 
 
 def merged_properties(application: Application, given: SparkArguments) -> dict[str, str]:
@@ -76,7 +82,8 @@ def local_arguments(
     mounts = {f"spark.hadoop.{name}": value for name, value in bucket_mounts(application.buckets).items()}
     defaults = {name: value for name, value in {**properties, **mounts}.items() if name not in NOT_HERE}
     write_properties(application.properties_file, defaults)
-    fixed = [("--conf", f"{name}={value}") for name, value in machine_properties().items()]
+    pythons = {name: "python3" for name in PYTHON_PROPERTIES if is_system_python(properties.get(name, ""))}
+    fixed = [("--conf", f"{name}={value}") for name, value in {**machine_properties(), **pythons}.items()]
     return given.without(*NOT_HERE, "--properties-file", "--driver-memory").having(
         ("--master", f"local[{cores()}]"),
         ("--driver-memory", f"{heap}m"),
@@ -85,10 +92,12 @@ def local_arguments(
     )
 
 
-def driver_command(arguments: SparkArguments, properties: dict[str, str], heap: int) -> list[str]:
+def driver_command(
+    arguments: SparkArguments, properties: dict[str, str], heap: int, archive: Sequence[str] = ()
+) -> list[str]:
     """The JVM's command line, as Spark's launcher would make it."""
     class_path = [*filter(None, [properties.get("spark.driver.extraClassPath")]), f"{spark_home()}/jars/*"]
-    options = [f"-Xmx{heap}m", *shlex.split(properties.get("spark.driver.extraJavaOptions", ""))]
+    options = [f"-Xmx{heap}m", *archive, *shlex.split(properties.get("spark.driver.extraJavaOptions", ""))]
     return [*java_command(class_path, options), MAIN_CLASS, *arguments.command_line()]
 
 
@@ -100,12 +109,17 @@ def driver_environment(application: Application, properties: dict[str, str]) -> 
     environment["SPARK_HOME"] = spark_home()
     environment.setdefault("PYSPARK_PYTHON", "python3")
     for name in ("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON"):
-        if environment.get(name, "").startswith(SYSTEM_PYTHONS):
+        if is_system_python(environment.get(name, "")):
             log("WARN", "Client", f"local EMR: {name}={environment[name]} is this node's python3")
             environment[name] = "python3"
     if library_path := properties.get("spark.driver.extraLibraryPath"):
         environment["LD_LIBRARY_PATH"] = library_path
     return environment
+
+
+def is_system_python(path: str) -> bool:
+    """Whether it names one of EMR's own Pythons, /usr/bin/python3.11 say: packages of the cluster are in the node's."""
+    return path.startswith("/usr/bin/python3")
 
 
 def spark_home() -> str:

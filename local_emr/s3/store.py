@@ -199,11 +199,6 @@ class Store:
         if os.path.isdir(folder):
             raise S3Error("ObjectExistsAsFolder")
 
-    def put(self, bucket: str, key: str, chunks: Iterable[bytes], metadata: Metadata) -> os.stat_result:
-        with self.stage() as staged:
-            staged.fill(chunks)
-            return staged.commit(self.places.to_write(bucket, key), metadata)
-
     def mark(self, bucket: str, key: str, mtime_ns: int, metadata: Metadata, check: Check | None) -> None:
         """A key that ends with a /: its folder, which then is an object."""
         path = self.places.to_write(bucket, key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -71,3 +72,30 @@ def s3(s3_server: S3Server) -> S3Client:
 def bucket(s3: S3Client) -> str:
     s3.create_bucket(Bucket="fruits")
     return "fruits"
+
+
+class Raw:
+    """http.client, with the path exactly as it is given: SDKs tidy theirs."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def __call__(
+        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> tuple[int, bytes, http.client.HTTPMessage]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.putrequest(method, path, skip_host="Host" in (headers or {}))
+            length = {} if body is None else {"Content-Length": str(len(body))}
+            for name, value in {**length, **(headers or {})}.items():
+                connection.putheader(name, value)
+            connection.endheaders(body)
+            answer = connection.getresponse()
+            return answer.status, answer.read(), answer.headers
+        finally:
+            connection.close()
+
+
+@pytest.fixture
+def raw(s3_server: S3Server) -> Raw:
+    return Raw(s3_server.port)
