@@ -1,0 +1,398 @@
+"""The commands as a person types them, in a checkout of their own: exit codes, questions, what is said first.
+
+Each runs in a process of its own; where it needs AWS, moto answers inside that process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SOURCES = ("scripts", "local_emr", "spark", "bootstrap", "tasks.py")
+ON_AWS = {
+    "TARGET": "aws",
+    "S3_BUCKET": "fruits-test",
+    "EC2_KEY_NAME": "mine",
+    "EC2_SUBNET": "subnet-0123456789abcdef0",
+    "POLL_INTERVAL": "0.01",
+    "STEP_TIMEOUT": "1",
+}
+WITH_MOTO = """
+import contextlib, io, json, shlex, sys
+import boto3
+from invoke.main import program
+from moto import mock_aws
+
+def run(command):
+    out, err = io.StringIO(), io.StringIO()
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            program.run(["inv", *shlex.split(command)])
+        code = 0
+    except SystemExit as end:
+        code = end.code
+    return code, out.getvalue(), err.getvalue()
+
+commands, objects, roles, alone = json.loads(sys.argv[1])
+with mock_aws():
+    if objects is not None:
+        s3 = boto3.client("s3", region_name="eu-west-1")
+        s3.create_bucket(Bucket="fruits-test", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+        for key, body in objects.items():
+            s3.put_object(Bucket="fruits-test", Key=key, Body=body)
+    if roles:
+        iam = boto3.client("iam")
+        boto3.client("ec2", region_name="eu-west-1").create_key_pair(KeyName="mine", KeyType="ed25519")
+        for role in ("EMR_DefaultRole", "EMR_AutoScaling_DefaultRole"):
+            iam.create_role(RoleName=role, AssumeRolePolicyDocument="{}")
+        iam.create_instance_profile(InstanceProfileName="EMR_EC2_DefaultRole")
+    if alone:
+        for command in commands[:-1]:
+            run(command)
+        program.run(["inv", *shlex.split(commands[-1])])
+    print(json.dumps([run(command) for command in commands]))
+"""
+IMAGE = {"data/fruits-360/Training/Kiwi/1.jpg": "x"}
+RESULTS = {
+    f"output/etape_1/{kind}_20250115_102345/{name}": text
+    for kind, text in (("metadata", "s3_path\n"), ("stats", "split,label,count\nTraining,Kiwi [1],3\n"))
+    for name, text in (("part-0.csv", text), ("_SUCCESS", ""))
+}
+
+
+@dataclass
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def __post_init__(self) -> None:
+        assert "Traceback (most recent call last)" not in self.out + self.err, self.err
+
+
+@pytest.fixture(scope="session")
+def sources(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sources")
+    for name in SOURCES:
+        if (project / name).is_dir():
+            shutil.copytree(project / name, folder / name)
+        else:
+            shutil.copy2(project / name, folder)
+    return folder
+
+
+@pytest.fixture
+def checkout(sources: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(sources, tmp_path / "checkout"))
+
+
+Inv = Callable[..., Ended]
+
+
+@pytest.fixture
+def inv(checkout: Path) -> Inv:
+    """One command, without any AWS behind it."""
+
+    def run(*arguments: str, **settings: str) -> Ended:
+        done = subprocess.run(
+            [sys.executable, "-m", "invoke", *arguments],
+            cwd=checkout,
+            env=os.environ | settings,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+@pytest.fixture
+def on_aws(checkout: Path) -> Callable[..., list[Ended]]:
+    """Several commands, one after the other, against one moto; with `objects` it has the bucket and these in it."""
+
+    def run(
+        *commands: str,
+        objects: dict[str, str] | None = None,
+        roles: bool = False,
+        stdin: int = subprocess.DEVNULL,
+    ) -> list[Ended]:
+        done = subprocess.run(
+            [sys.executable, "-c", WITH_MOTO, json.dumps([commands, objects, roles, False])],
+            cwd=checkout,
+            env=os.environ | ON_AWS,
+            stdin=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return [Ended(*one) for one in json.loads(done.stdout)]
+
+    return run
+
+
+def without_credentials(**settings: str) -> dict[str, str]:
+    return ON_AWS | {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""} | settings
+
+
+def tracked(checkout: Path) -> list[str]:
+    return sorted(path.name for path in checkout.glob("*.txt"))
+
+
+def test_the_list_has_every_task_with_its_help(inv: Inv) -> None:
+    listed = inv("--list")
+
+    assert listed.code == 0
+    names = re.findall(r"^  (\S+) +[A-Z]", listed.out, re.M)
+    verbs = "verify upload data create monitor submit watch-step fetch logs terminate cleanup pipeline"
+    assert sorted(names) == sorted([*verbs.split(), "local.up", "local.down", "local.status"])
+
+
+def test_the_list_waits_for_no_heavy_import(checkout: Path) -> None:
+    heavy = ("boto3", "botocore", "rich", "dotenv", "PIL", "moto", "flask", "werkzeug", "pyspark")
+    code = f"import sys, tasks; print([name for name in {heavy} if name in sys.modules])"
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=checkout, capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
+
+
+def test_help_has_commands_to_paste(inv: Inv) -> None:
+    shown = inv("--help", "data")
+
+    assert "Upload images: a Training/Test folder, or a synthetic sample" in shown.out
+    assert "inv data --from ~/fruits-360" in shown.out
+    assert "--from" in shown.out
+    assert "--sample" in shown.out
+
+
+def test_wrong_settings_are_all_reported_before_any_call_with_exit_code_2(inv: Inv) -> None:
+    ended = inv("verify", TARGET="aws", S3_BUCKET="s3://x", CORE_INSTANCE_COUNT="two")
+
+    assert ended.code == 2
+    assert ended.out == ""
+    names = [line.strip().partition(":")[0] for line in ended.err.splitlines()]
+    assert names == ["S3_BUCKET", "CORE_INSTANCE_COUNT", "EC2_KEY_NAME", "EC2_SUBNET", "❌ Reading the settings"]
+
+
+def test_verify_without_credentials_makes_every_check_and_is_exit_code_1(inv: Inv) -> None:
+    ended = inv("verify", **without_credentials())
+
+    assert ended.code == 1
+    assert ended.err.splitlines()[0] == "🔌 AWS, eu-west-1"
+    assert len(ended.out.splitlines()) == 7
+    assert "✅ Region" in ended.out
+    assert "❌ Credentials: Unable to locate credentials" in ended.out
+    assert "Verifying the set-up: Credentials, Bucket" in ended.err
+
+
+def test_other_commands_without_credentials_say_how_to_sign_in(inv: Inv) -> None:
+    ended = inv("upload", **without_credentials())
+
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.startswith("❌ Signing in to AWS: Unable to locate credentials. Set AWS_PROFILE")
+
+
+@pytest.mark.parametrize("arguments", [(), ("--sample", "--from", "x"), ("--from", "no-such-folder")])
+def test_data_that_is_asked_for_wrongly_is_refused_before_anything_is_started(
+    inv: Inv, checkout: Path, arguments: tuple[str, ...]
+) -> None:
+    ended = inv("data", *arguments)
+
+    assert ended.code == 2
+    assert not (checkout / ".local_emr").exists()
+
+
+def test_nothing_there_says_what_makes_it(on_aws: Callable[..., list[Ended]]) -> None:
+    monitor, watch, terminate, bad, fetch = on_aws(
+        "monitor", "watch-step", "terminate --yes", "monitor --cluster-id nonsense", "fetch", objects={}
+    )
+
+    assert [one.code for one in (monitor, watch, terminate, bad, fetch)] == [2, 2, 2, 2, 1]
+    assert "no finished run" in fetch.err
+    assert "`inv create` makes a cluster" in monitor.err
+    assert "'nonsense'" in bad.err
+
+
+def test_a_whole_life_of_a_cluster(on_aws: Callable[..., list[Ended]], checkout: Path) -> None:
+    expected = {
+        "verify": 0,
+        "upload": 0,
+        "upload ": 0,
+        "create": 2,
+        "create --yes": 0,
+        "create --yes ": 2,
+        "pipeline": 2,
+        "monitor": 0,
+        "submit --args '--limit \"two words\"'": 0,
+        "watch-step": 3,
+        "terminate": 2,
+        "terminate --yes": 0,
+        "terminate ": 0,
+        "submit": 1,
+        "cleanup": 2,
+        "cleanup --yes": 0,
+    }
+    ended = dict(zip(expected, on_aws(*expected, objects=IMAGE | RESULTS, roles=True), strict=True))
+
+    assert {command: one.code for command, one in ended.items()} == expected
+    assert ended["verify"].err.splitlines() == ["🔌 AWS, eu-west-1"]
+    assert {one.err.splitlines()[0] for command, one in ended.items() if command != "verify"} == {
+        "🔌 AWS account 123456789012, eu-west-1"
+    }
+    assert ended["verify"].out.count("✅") == 6
+    assert ended["upload"].out.count("uploaded") == 2
+    assert ended["upload "].out.count("is up to date") == 2
+    for question in ("create", "terminate", "cleanup"):
+        assert "Add --yes to agree." in ended[question].err
+    cluster_id = ended["create --yes"].out.split()[1]
+    assert "p11-fruits-etape1" in ended["create --yes"].err
+    for refused in ("create --yes ", "pipeline"):
+        assert f"{cluster_id}, which is live" in ended[refused].err
+        assert "inv terminate" in ended[refused].err
+    assert "💾 master_dns.txt" in ended["monitor"].err
+    assert ended["submit --args '--limit \"two words\"'"].out.startswith("📋 s-")
+    assert "still RUNNING after 1 s" in ended["watch-step"].err
+    assert "inv watch-step" in ended["watch-step"].err
+    assert f"{cluster_id} is gone" in ended["terminate --yes"].out
+    assert "nothing to do" in ended["terminate "].out
+    assert f"cluster {cluster_id} is TERMINATED" in ended["submit"].err
+    assert "Output: 4 objects deleted" in ended["cleanup --yes"].out
+    assert tracked(checkout) == []
+
+
+def test_results_are_fetched_once(on_aws: Callable[..., list[Ended]], checkout: Path) -> None:
+    first, second = on_aws("fetch", "fetch", objects=RESULTS)
+
+    assert (first.code, second.code) == (0, 0)
+    assert second.out.count("(already here)") == 2 > first.out.count("(already here)")
+    assert "3 images (Training 3), 1 labels" in first.out
+    assert "Kiwi [1]" in first.out
+    assert "⚠️ there is no Test image at all" in first.out
+    assert sorted(path.name for path in (checkout / "results").iterdir()) == [
+        "metadata_20250115_102345",
+        "stats_20250115_102345",
+    ]
+
+
+def test_a_declined_question_changes_nothing(on_aws: Callable[..., list[Ended]], checkout: Path) -> None:
+    person, terminal = os.openpty()
+    os.write(person, b"non\n" * 10)
+    try:
+        create, made, terminate, cleanup, upload = on_aws(
+            "create", "create --yes", "terminate", "cleanup", "upload", objects=RESULTS, stdin=terminal
+        )
+    finally:
+        os.close(person)
+        os.close(terminal)
+
+    assert (create.code, create.out) == (2, "")
+    assert "Nothing was created" in create.err
+    assert made.code == 0
+    assert terminate.code == 2
+    assert "goes on, and costs" in terminate.out
+    assert cleanup.code == 0
+    assert "4 objects kept" in cleanup.out
+    assert "Tracking files: kept" in cleanup.out
+    assert tracked(checkout) == ["cluster_id.txt"]
+    assert upload.code == 0
+
+
+def start(checkout: Path, *commands: str) -> subprocess.Popen[str]:
+    """The last command as a process of its own, the others before it; returns once its step runs."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WITH_MOTO, json.dumps([commands, IMAGE, "pipeline" in commands, True])],
+        cwd=checkout,
+        env=os.environ | ON_AWS | {"STEP_TIMEOUT": "60"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert any("🟢 RUNNING" in line for line in process.stderr)
+    return process
+
+
+def test_ctrl_c_is_exit_code_130_and_says_what_still_runs(checkout: Path) -> None:
+    process = start(checkout, "create --yes", "submit", "watch-step")
+
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+
+    cluster_id = (checkout / "cluster_id.txt").read_text().strip()
+    assert process.returncode == 130
+    assert f"⛔ Interrupted. Cluster {cluster_id} may still be running" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_pipeline_that_is_told_to_stop_terminates_its_cluster(checkout: Path, number: signal.Signals) -> None:
+    process = start(checkout, "pipeline")
+
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+
+    cluster_id = (checkout / "cluster_id.txt").read_text().strip()
+    assert process.returncode == 130
+    assert f"terminating {cluster_id}" in err
+    assert "⚫ TERMINATED" in err
+    assert "Traceback" not in err
+
+
+def test_a_reader_that_has_seen_enough_is_no_traceback(checkout: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command: list[Any] = [sys.executable, "-m", "invoke", "verify"]
+
+    try:
+        done = subprocess.run(
+            command,
+            cwd=checkout,
+            env=os.environ | without_credentials(),
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        os.close(writer)
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+
+
+def test_local_emr_that_does_not_run_is_nothing_to_do(inv: Inv, checkout: Path) -> None:
+    status, down = inv("local.status"), inv("local.down")
+
+    assert (status.code, down.code) == (0, 0)
+    assert "is not running" in status.out
+    assert "nothing to do" in down.out
+    assert not (checkout / "results").exists()
+
+
+def test_local_emr_that_cannot_start_is_an_error_in_one_line(inv: Inv, checkout: Path) -> None:
+    (checkout / ".local_emr").touch()
+
+    ended = inv("verify")
+
+    assert ended.code == 1
+    assert ended.err.startswith("❌ Starting local EMR: ")
+    assert len(ended.err.splitlines()) == 1
