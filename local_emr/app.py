@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import unquote
 
+from local_emr.faults import Faults
 from local_emr.http_server import Application, StartResponse
 from local_emr.protocol import TARGET
 
@@ -19,8 +20,8 @@ DEFAULT_REGION = "us-east-1"
 class App:
     """Dispatches to EMR, S3, the other services, or the server's own status."""
 
-    def __init__(self, emr: Application, s3: Application, services: Application, status: Any) -> None:
-        self.emr, self.s3, self.services = emr, s3, services
+    def __init__(self, emr: Application, s3: Application, services: Application, status: Any, faults: Faults) -> None:
+        self.emr, self.s3, self.services, self.faults = emr, s3, services, faults
         self.status = status
         self.last_request = time.monotonic()
 
@@ -32,17 +33,18 @@ class App:
         self.last_request = time.monotonic()
         region, service = signed_for(environ)
         environ["local_emr.region"] = region
-        return self._application(environ, service)(environ, start_response)
+        application, service = self._application(environ, service)
+        return self.faults.answer(service, application, environ, start_response)
 
-    def _application(self, environ: dict[str, Any], service: str) -> Application:
+    def _application(self, environ: dict[str, Any], service: str) -> tuple[Application, str]:
         target = environ.get("HTTP_X_AMZ_TARGET", "")
         if target.startswith(TARGET) or service == "elasticmapreduce":
-            return self.emr
+            return self.emr, "emr"
         if service == "s3":
-            return self.s3
+            return self.s3, "s3"
         # Unsigned calls of the query protocol (some of STS) are forms; everything else unsigned is a public object.
         form = environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded")
-        return self.services if service or target or form else self.s3
+        return (self.services, service) if service or target or form else (self.s3, "s3")
 
 
 def signed_for(environ: dict[str, Any]) -> tuple[str, str]:

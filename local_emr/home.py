@@ -5,6 +5,7 @@
     HOME/server.log     what a detached server prints
     HOME/s3/            buckets as folders, objects as files
     HOME/clusters/ID/   one cluster: cluster.json, its node, its logs until they are uploaded
+    HOME/faults.json    faults on demand, where there are to be any: see `faults.py`
     HOME/cache/         what may be deleted at any time: see `node.py` and `class_archive.py`
 
 Standard library only: `control` imports it, and must be quick.
@@ -32,6 +33,7 @@ class Home:
         self.s3 = self.root / "s3"
         self.clusters = self.root / "clusters"
         self.cache = self.root / "cache"
+        self.faults = self.root / "faults.json"
 
     def make(self) -> None:
         """Create what is missing. Readable by its owner alone: data and logs of a user's jobs lie here."""

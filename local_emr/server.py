@@ -11,6 +11,7 @@ from typing import Any
 from local_emr import validation
 from local_emr.agent import Agent, Pace, Surroundings
 from local_emr.app import App
+from local_emr.faults import Faults
 from local_emr.home import Home, fingerprint, write_atomic
 from local_emr.http_server import HttpServer
 from local_emr.node import Node
@@ -36,7 +37,7 @@ class Server:
         self.services = Services()
         emr = Emr(self.store, self.services, self.launch)
         protocol = EmrProtocol(bound(emr), self.store.transaction)
-        self.app = App(protocol, self.s3, self.services, self.status)
+        self.app = App(protocol, self.s3, self.services, self.status, Faults(home.faults))
         self.http = HttpServer(port, self.app, log_requests)
         self.url = f"http://127.0.0.1:{self.http.port}"
         self.around = Surroundings(
