@@ -8,10 +8,9 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-
-import pytest
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared"
@@ -71,36 +70,35 @@ class Checkout:
     def restore(self, path: str) -> None:
         shutil.copy(ROOT / path, self.root / path)
 
-    def clusters(self) -> dict[str, str]:
-        """Every cluster that this local EMR knows: id -> state."""
+    def client(self, service: str) -> Any:
+        """A boto3 client of this checkout's local EMR."""
         import boto3
 
         said = self.inv("local.up").stdout
         endpoint = re.search(r"AWS_ENDPOINT_URL=(\S+)", said)
         assert endpoint, said
-        emr = boto3.client(
-            "emr",
+        return boto3.client(
+            service,
             region_name="eu-west-1",
             endpoint_url=endpoint[1],
             aws_access_key_id="local",
             aws_secret_access_key="local",
         )
+
+    def clusters(self) -> dict[str, str]:
+        """Every cluster that this local EMR knows: id -> state."""
+        emr = self.client("emr")
         pages = emr.get_paginator("list_clusters").paginate()
         return {one["Id"]: one["Status"]["State"] for page in pages for one in page["Clusters"]}
 
 
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    root = tmp_path_factory.mktemp("checkout") / "fruits on emr"  # a space: paths are data, too
+def made_at(root: Path) -> Checkout:
+    """A copy of the repository at `root`, without anything that was left in the original."""
     shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns(*STATE))
     for old in (root / "results").iterdir():
         if old.is_dir():
             shutil.rmtree(old)
-    made = Checkout(root)
-    try:
-        yield made
-    finally:
-        made.inv("local.down")
+    return Checkout(root)
 
 
 def interrupt(process: subprocess.Popen[str], number: int = signal.SIGINT) -> str:
