@@ -4,13 +4,13 @@
 VENV := .venv
 INV := $(VENV)/bin/inv
 TASKS := verify upload data create monitor submit watch-step fetch logs terminate cleanup pipeline \
-	local.up local.down local.status
+	status local.up local.down local.status
 UV := $(shell command -v uv)
 PYTHONS := python3.12 python3.11 python3.10 python3 python
 SUITABLE := import sys$(if $(UV),,, ensurepip); sys.exit(not (3, 10) <= sys.version_info < (3, 13))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv test lint bench $(TASKS)
+.PHONY: help venv test test-faults lint bench $(TASKS)
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,7 @@ logs: ## Fetch the step's logs and show the end of what matters
 terminate: ## Terminate the cluster and wait until it is gone
 cleanup: ## Clean up: cluster, output, EMR logs, tracking files, each asked
 pipeline: ## Run everything: verify to fetch, then terminate, whatever happens
+status: ## Show every live cluster of ours: state, age, idle time, whose
 local.up: ## Start local EMR (tasks do it by themselves)
 local.down: ## Stop local EMR; its state stays in .local_emr/
 local.status: ## Show local EMR: where it answers, what lives there
@@ -36,6 +37,9 @@ $(TASKS): venv
 
 test: venv ## Run the tests, with real Spark on local EMR
 	@$(VENV)/bin/python -m pytest $(ARGS)
+
+test-faults: venv ## Make everything go wrong for a pipeline, cell by cell
+	@$(VENV)/bin/python -m tests.faults $(ARGS)
 
 lint: venv ## Check style and types
 	@$(VENV)/bin/ruff check

@@ -8,6 +8,7 @@ import functools
 import os
 import signal
 import sys
+import uuid
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,14 +44,15 @@ def command(body):
     return task(guarded)
 
 
-def ready(*, name_account=True):
+def ready(settings=None, *, name_account=True):
     """(settings, clients) of the target, with local EMR started where it is the target; says what it talks to.
 
+    `settings` are those of a run that is resumed; else they are read.
     `name_account` False makes no call yet: verify reports wrong credentials as one finding among others.
     """
     from scripts import aws
 
-    settings = config.load(ROOT, os.environ)
+    settings = settings or config.load(ROOT, os.environ)
     if settings.on_local:
         settings = replace(settings, endpoint_url=local_server().url)
         console.note(f"🔌 local EMR at {settings.endpoint_url} (TARGET=local: no account, no cost)")
@@ -145,7 +147,7 @@ def create(c, yes=False):
     inv create --yes
     CORE_INSTANCE_COUNT=4 inv create
     """
-    from scripts import create_cluster, session
+    from scripts import create_cluster, runs, session
 
     settings, clients = ready()
     session.refuse_if_live(clients)
@@ -155,7 +157,7 @@ def create(c, yes=False):
         raise UsageError("creating the cluster", "the answer was no", "Nothing was created.")
     session.ensure_bucket(settings, clients, yes=yes)
     session.send_scripts(settings, clients)  # without them the bootstrap action fails, minutes from now
-    cluster_id = create_cluster.create(clients, settings)
+    cluster_id = create_cluster.create(clients, settings, uuid.uuid4().hex, runs.owner())
     session.remember_cluster(cluster_id)
     console.say(f"📋 {cluster_id}")
 
@@ -242,15 +244,19 @@ def logs(c, step_id=None, cluster_id=None):
 
 
 @command
-def terminate(c, cluster_id=None, yes=False):
+def terminate(c, cluster_id=None, yes=False, all_ours=False):
     """Terminate the cluster and wait until it is gone
 
     inv terminate
     inv terminate --yes
+    inv terminate --all-ours    every live cluster that this project began, whoever did
     """
     from scripts import session
 
     settings, clients = ready()
+    if all_ours:
+        session.end_all(settings, clients, yes=yes)
+        return
     cluster_id = session.tracked_cluster(cluster_id)
     if not session.end_cluster(settings, clients, cluster_id, yes=yes):
         raise UsageError(f"terminating {cluster_id}", "the answer was no", "It goes on, and costs.")
@@ -275,30 +281,43 @@ def cleanup(c, yes=False):
 
 
 @command
-def pipeline(c, keep=False, args=None):
+def pipeline(c, keep=False, args=None, resume=False, retries=1):
     """Run everything: verify to fetch, then terminate, whatever happens
 
     inv pipeline
-    inv pipeline --keep     leaves the cluster for `inv submit`
+    inv pipeline --keep      leaves the cluster for `inv submit`
+    inv pipeline --resume    goes on with a run that was cut off
+    inv pipeline --retries 0 no second cluster where the first did not come up
     TARGET=aws inv pipeline
     """
-    from scripts import pipeline as verb
-    from scripts import session
+    from scripts import pipeline_session, runs, session
     from scripts.submit_job import job_arguments
 
-    for name in ("SIGTERM", "SIGHUP"):  # as Ctrl-C: the cluster is terminated on the way out
-        signal.signal(getattr(signal, name), signal.default_int_handler)
-    settings, clients = ready()
-    options = verb.Options(session.RESULTS, job_arguments(settings, args), keep, sample_if_empty=settings.on_local)
-    session.refuse_if_live(clients)
-    begun = session.Begun()
-    try:
-        with console.waiting("Pipeline"):
-            report = verb.run(clients, settings, begun.tell, options)
-    except WorkflowError:
-        begun.show_logs_of_failure(clients)
-        raise
-    session.show_report(report)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: the cluster is terminated on the way out
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, signal.default_int_handler)
+    with runs.alone(ROOT):
+        cut_off = pipeline_session.to_resume() if resume else None
+        settings, clients = ready(runs.settings_of(cut_off) if cut_off else None)
+        arguments = job_arguments(settings, args)
+        if cut_off:
+            cut_off = pipeline_session.reattach(clients, cut_off)
+        else:
+            pipeline_session.refuse_if_cut_off(clients, settings)
+            session.refuse_if_live(clients)
+        pipeline_session.run(clients, settings, arguments=arguments, keep=keep, retries=retries, resumed=cut_off)
+
+
+@command
+def status(c):
+    """Show every live cluster of ours: state, age, idle time, whose
+
+    inv status
+    """
+    from scripts import session
+
+    _, clients = ready()
+    session.show_clusters(clients)
 
 
 @command
@@ -317,7 +336,7 @@ def down(c):
 
 
 @command
-def status(c):
+def local_status(c):
     """Show local EMR: where it answers, what lives there"""
     found = control.status(LOCAL_HOME)
     if not found:
@@ -329,5 +348,7 @@ def status(c):
     console.say(f"   buckets: {', '.join(found['buckets']) or 'none'}")
 
 
-VERBS = (verify, upload, data, create, monitor, submit, watch_step, fetch, logs, terminate, cleanup, pipeline)
-namespace = Collection(*VERBS, Collection("local", up, down, status))
+VERBS = (verify, upload, data, create, monitor, submit, watch_step, fetch, logs, terminate, cleanup, pipeline, status)
+local = Collection("local", up, down)
+local.add_task(local_status, name="status")
+namespace = Collection(*VERBS, local)

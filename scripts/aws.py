@@ -6,6 +6,7 @@ its endpoint is explicit. AWS never reaches local: an AWS_ENDPOINT_URL left in t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -40,8 +41,16 @@ _COMMON: dict[str, Any] = {
 class Clients:
     """The boto3 clients of one target, each made when it is first used (EC2's model alone takes 0.2 s to load)."""
 
-    def __init__(self, session: boto3.Session, config: Config, endpoint_url: str | None) -> None:
-        self._session, self._config, self._endpoint_url = session, config, endpoint_url
+    def __init__(self, make_session: Callable[[], boto3.Session], config: Config, endpoint_url: str | None) -> None:
+        self._make_session, self._config, self._endpoint_url = make_session, config, endpoint_url
+        self._session = make_session()
+
+    def renew(self) -> None:
+        """Forget the clients and their credentials: the next call reads the profile or the environment afresh."""
+        for name in ("emr", "emr_once", "s3", "ec2", "iam", "sts"):
+            self.__dict__.pop(name, None)
+        with doing("reading the AWS profile"):
+            self._session = self._make_session()
 
     @cached_property
     def emr(self) -> EMRClient:
@@ -79,8 +88,14 @@ def connect(settings: Settings) -> Clients:
     with doing("reading the AWS profile"):
         if settings.endpoint_url:
             # The chain is cut: no profile, no credentials file, no proxy, or local EMR would be asked with real keys.
-            core = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
-            session = boto3.Session("local", "local", region_name=settings.aws_region, botocore_session=core)
-            return Clients(session, Config(**_COMMON, proxies={}), settings.endpoint_url)
-        session = boto3.Session(region_name=settings.aws_region, profile_name=settings.aws_profile or None)
-        return Clients(session, Config(**_COMMON), None)
+            return Clients(lambda: _local_session(settings), Config(**_COMMON, proxies={}), settings.endpoint_url)
+        return Clients(lambda: _aws_session(settings), Config(**_COMMON), None)
+
+
+def _local_session(settings: Settings) -> boto3.Session:
+    core = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
+    return boto3.Session("local", "local", region_name=settings.aws_region, botocore_session=core)
+
+
+def _aws_session(settings: Settings) -> boto3.Session:
+    return boto3.Session(region_name=settings.aws_region, profile_name=settings.aws_profile or None)

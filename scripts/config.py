@@ -127,6 +127,7 @@ class Settings:
     spark_driver_memory: str = _setting(_MEMORY, "4g")
     spark_executor_memory_overhead: str = _setting(_MEMORY, "1g")
     idle_timeout: int = _setting(_whole_number(60, 604800), "14400")
+    pipeline_idle_timeout: int = _setting(_whole_number(60, 604800), "900")
     cluster_ready_timeout: int = _setting(_whole_number(1, 604800), "1200")
     step_timeout: int = _setting(_whole_number(1, 604800), "3600")
     poll_interval: float = _setting(_seconds, "30", local="0.5")

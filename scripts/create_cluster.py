@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import uuid
 from typing import TYPE_CHECKING
 
 from scripts.aws import Clients
 from scripts.config import Settings
 from scripts.errors import AwsError, WorkflowError, doing
-from scripts.lifecycle import LIVE_CLUSTER, Status
+from scripts.lifecycle import LIVE_CLUSTER, Status, once
 from scripts.upload_scripts import BOOTSTRAP
 
 if TYPE_CHECKING:
@@ -17,10 +16,11 @@ if TYPE_CHECKING:
 
 OUR_TAG = "fruits-on-emr:run"
 """Every cluster of ours carries it, with a value of its own: one whose id was lost can be found again."""
+OWNER_TAG = "fruits-on-emr:owner"
 
 
-def cluster_request(settings: Settings, run: str) -> RunJobFlowInputTypeDef:
-    """The whole RunJobFlow request. `run` is unique to this cluster and becomes the value of OUR_TAG.
+def cluster_request(settings: Settings, run: str, owner: str) -> RunJobFlowInputTypeDef:
+    """The whole RunJobFlow request. `run` is the run's unique id, `owner` whoever runs it: both become tags.
 
     https://docs.aws.amazon.com/emr/latest/APIReference/API_RunJobFlow.html
     """
@@ -68,6 +68,7 @@ def cluster_request(settings: Settings, run: str) -> RunJobFlowInputTypeDef:
         "VisibleToAllUsers": True,
         "Tags": [
             {"Key": OUR_TAG, "Value": run},
+            {"Key": OWNER_TAG, "Value": owner},
             # What AmazonEMRServicePolicy_v2, the policy of today's default roles, wants to see.
             {"Key": "for-use-with-amazon-emr-managed-policies", "Value": "true"},
         ],
@@ -109,15 +110,35 @@ def describe_configuration(settings: Settings) -> dict[str, str]:
     }
 
 
-def create(clients: Clients, settings: Settings) -> str:
-    """Ask for a cluster; its id (`j-…`), the moment AWS answers. It costs money from now on.
+def create(clients: Clients, settings: Settings, run: str, owner: str) -> str:
+    """Ask for a cluster, one and no more; its id (`j-…`), the moment AWS answers. It costs money from now on.
 
     Raises:
         AwsError: EMR refuses the request. (A wrong subnet, key or role may show only later: see monitor.)
     """
-    request = cluster_request(settings, uuid.uuid4().hex)
-    with doing("creating the cluster"):
-        return clients.emr_once.run_job_flow(**request)["JobFlowId"]
+    request = cluster_request(settings, run, owner)
+    known = set(live_of_run(clients, run))  # an earlier try of the same run may still be shutting down
+
+    def ask() -> str:
+        with doing("creating the cluster"):
+            return clients.emr_once.run_job_flow(**request)["JobFlowId"]
+
+    def find() -> str | None:
+        return next((cluster_id for cluster_id in live_of_run(clients, run) if cluster_id not in known), None)
+
+    return once(ask, find, every=settings.poll_interval, renew=clients.renew)
+
+
+def live_of_run(clients: Clients, run: str) -> list[str]:
+    """The ids of the live clusters that carry a run's tag, newest first: how a lost id is found again."""
+    with doing("looking for the run's clusters"):
+        pages = clients.emr.get_paginator("list_clusters").paginate(ClusterStates=sorted(LIVE_CLUSTER))  # type: ignore[arg-type]
+        found = [cluster["Id"] for page in pages for cluster in page["Clusters"]]
+    return [cluster_id for cluster_id in found if tags_of(describe(clients, cluster_id)).get(OUR_TAG) == run]
+
+
+def tags_of(cluster: ClusterTypeDef) -> dict[str, str]:
+    return {tag.get("Key", ""): tag.get("Value", "") for tag in cluster.get("Tags", [])}
 
 
 def describe(clients: Clients, cluster_id: str) -> ClusterTypeDef:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from enum import Enum
 
 
 class WorkflowError(Exception):
@@ -54,12 +55,23 @@ class TimedOut(WorkflowError):
     exit_code = 3
 
 
+class Trouble(Enum):
+    """What a failed call to AWS leaves open, and so what may follow it."""
+
+    REFUSED = "asking again changes nothing"
+    THROTTLED = "it was not carried out; it will be, asked later"
+    UNANSWERED = "it may have been carried out"
+    EXPIRED = "it was not carried out; the credentials must be renewed first"
+
+
 class AwsError(WorkflowError):
     """A call to AWS failed; `code` is AWS's error code (`AccessDenied`), or botocore's exception name."""
 
-    def __init__(self, doing: str, problem: str, remedy: str = "", code: str = "") -> None:
+    def __init__(
+        self, doing: str, problem: str, remedy: str = "", code: str = "", trouble: Trouble = Trouble.REFUSED
+    ) -> None:
         super().__init__(doing, problem, remedy)
-        self.code = code
+        self.code, self.trouble = code, trouble
 
 
 # AWS spells one trouble in several ways, service by service; each remedy is written once.
@@ -83,6 +95,7 @@ _REMEDIES = {
     "ProfileNotFound": _SIGN_IN,
     "SignatureDoesNotMatch": _SIGN_IN,
     "UnrecognizedClientException": _SIGN_IN,
+    "400": f"S3 gives no reason here; expired credentials are the usual one. {_RENEW}",
     "403": _PERMISSION,
     "AccessDenied": _PERMISSION,
     "AccessDeniedException": _PERMISSION,
@@ -101,6 +114,31 @@ _REMEDIES = {
     "ProxyConnectionError": _NETWORK,
     "ReadTimeoutError": _NETWORK,
     "SSLError": _NETWORK,
+}
+
+
+_EXPIRED = {code for code, remedy in _REMEDIES.items() if remedy is _RENEW}
+_THROTTLED = {
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+}
+# The answer never came, so whether the call was carried out is not known.
+_UNANSWERED = {
+    "ConnectTimeoutError",
+    "ConnectionClosedError",
+    "ConnectionError",
+    "EndpointConnectionError",
+    "HTTPClientError",
+    "IncompleteReadError",
+    "ProxyConnectionError",
+    "ReadTimeoutError",
+    "ResponseStreamingError",
+    "SSLError",
 }
 
 
@@ -133,11 +171,20 @@ def from_aws(what: str, error: Exception) -> AwsError | None:
         code, message = said.get("Code", ""), said.get("Message", "")
         status = str(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", ""))
         problem = f"{code}: {message}" if message else f"{error.operation_name} answered {code or status}"
-        return AwsError(what, problem, _REMEDIES.get(code) or _REMEDIES.get(status, ""), code)
+        remedy = _REMEDIES.get(code) or _REMEDIES.get(status, "")
+        return AwsError(what, problem, remedy, code, _trouble(code, status))
     if isinstance(error, (BotoCoreError, Boto3Error)):
         code = type(error).__name__
-        return AwsError(what, str(error), _REMEDIES.get(code, ""), code)
+        return AwsError(what, str(error), _REMEDIES.get(code, ""), code, _trouble(code, ""))
     return None
+
+
+def _trouble(code: str, status: str) -> Trouble:
+    if code in _EXPIRED:
+        return Trouble.EXPIRED
+    if code in _THROTTLED:
+        return Trouble.THROTTLED
+    return Trouble.UNANSWERED if code in _UNANSWERED or status.startswith("5") else Trouble.REFUSED
 
 
 def _one_line(text: str) -> str:

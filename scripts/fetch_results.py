@@ -1,36 +1,40 @@
 """fetch: the job's CSV folders from S3 to results/, each whole or not at all; and what they say, in short.
 
 A folder is downloaded beside its place and renamed into it once it is complete and checked, so that a Ctrl-C, a
-full disk or a power cut leaves the old folder, the new one or none, never a part that looks like a result.
+full disk or a power cut leaves the old folder, the new one or none, never a part that looks like a result. The part
+that came is kept apart, and the next call goes on from there.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
 import re
 import shutil
-import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scripts.aws import Clients
 from scripts.config import Settings
 from scripts.errors import WorkflowError, doing
+from scripts.files import Held, lock
 from scripts.parallel import each
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3.type_defs import ObjectTypeDef
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, ObjectTypeDef
 
 SPLITS = ("Training", "Test")
 _FOLDER = re.compile(r"(?P<kind>[a-z]+)_(?P<time>\d{8}_\d{6})")
 _NEEDED = ("metadata", "stats")
 _DONE = "_SUCCESS"
 _INCOMING = ".incoming-"
+_TIME = "%Y%m%d_%H%M%S"
+_CLOCKS_DIFFER = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -87,15 +91,32 @@ def to_fetch(clients: Clients, settings: Settings, *, everything: bool = False) 
     return [result for time in times for result in runs[time]]
 
 
+def written_between(clients: Clients, settings: Settings, start: datetime, end: datetime) -> list[Result]:
+    """The folders of the run that wrote within a step's time: its own, not a newer one of somebody else.
+
+    The job names them by the driver's clock, so a minute is allowed on either side.
+
+    Raises:
+        WorkflowError: there is none.
+    """
+    from_time, to_time = (
+        (time.astimezone(timezone.utc) + sign * _CLOCKS_DIFFER).strftime(_TIME)
+        for time, sign in ((start, -1), (end, 1))
+    )
+    runs = complete_runs(clients, settings)
+    within = [time for time in runs if from_time <= time <= to_time]
+    if not within:
+        where = settings.uri(settings.output_prefix)
+        raise WorkflowError("fetching the results", f"the step left no finished run under {where}", "`inv logs`.")
+    return runs[within[-1]]
+
+
 def is_here(result: Result, into: Path) -> bool:
     """Whether `into` already has this very folder: the same files, sizes and times, and no more."""
     folder = into / result.name
-    here = {path.relative_to(folder).as_posix(): path.stat() for path in folder.rglob("*") if path.is_file()}
+    here = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     there = {_relative(result, item): item for item in result.objects}
-    return here.keys() == there.keys() and all(
-        here[name].st_size == item["Size"] and int(here[name].st_mtime) == _epoch(item["LastModified"])
-        for name, item in there.items()
-    )
+    return here == there.keys() and all(_is_same(folder / name, item) for name, item in there.items())
 
 
 def fetch(
@@ -103,47 +124,70 @@ def fetch(
 ) -> Path:
     """Download one folder into `into`/<name>; `advance` is told each file's bytes. The folder's path.
 
+    Files that an earlier call brought before it was cut off are not fetched again.
+
     Raises:
         AwsError: an object cannot be read, or was replaced since it was listed.
-        WorkflowError: the disk refuses, or a key would leave the folder.
+        WorkflowError: the disk refuses, a key would leave the folder, or another fetch is under way.
     """
-    target = into / result.name
-    staging: Path | None = None
+    target, incoming = into / result.name, into / f"{_INCOMING}{result.name}"
     try:
         into.mkdir(parents=True, exist_ok=True)
-        _forget_leftovers(into, result.name)
-        staging = Path(tempfile.mkdtemp(prefix=f"{_INCOMING}{result.name}-", dir=into))
-        staging.chmod(0o755)
-        # Names first: one that would leave the folder stops it before a byte is written.
-        jobs = [(item, _inside(staging, _relative(result, item))) for item in result.objects]
-        for size in each(lambda job: _download(clients, settings.s3_bucket, *job), jobs):
-            advance(size)
-        if target.exists():  # what was fetched before has been changed here since: a folder is not renamed over
-            target.rename(staging.with_name(staging.name + "-replaced"))
-        staging.rename(target)
-        _forget_leftovers(into, result.name)
+        with lock(into / ".lock"):
+            incoming.mkdir(exist_ok=True)
+            # Names first: one that would leave the folder stops it before a byte is written.
+            jobs = [(item, _inside(incoming, _relative(result, item))) for item in result.objects]
+            _forget_others(incoming, {path for _, path in jobs})
+            for size in each(lambda job: _download(clients, settings.s3_bucket, *job), jobs):
+                advance(size)
+            replaced = incoming.with_name(f"{incoming.name}-replaced")
+            if target.exists():  # what was fetched before has been changed here since
+                target.rename(replaced)
+            incoming.rename(target)
+            shutil.rmtree(replaced, ignore_errors=True)
+    except Held as other:
+        problem = f"another one is under way here (pid {other.pid})"
+        raise WorkflowError(f"fetching {result.name}", problem, "Wait for it, then try again.") from None
     except OSError as error:
         problem = f"{error.strerror or error} ({error.filename or into})"
-        raise WorkflowError(f"fetching {result.name}", problem, "Nothing was left half done: try again.") from error
-    finally:
-        if staging and staging.exists():
-            shutil.rmtree(staging, ignore_errors=True)
+        remedy = "What came so far is kept apart, and not fetched again: mend it, then try again."
+        raise WorkflowError(f"fetching {result.name}", problem, remedy) from error
     return target
 
 
 def _download(clients: Clients, bucket: str, item: ObjectTypeDef, path: Path) -> int:
+    if _is_same(path, item):
+        return item["Size"]
+    digest = hashlib.md5(usedforsecurity=False)
     with doing(f"fetching s3://{bucket}/{item['Key']}"):
         # IfMatch: the object that was listed, not one that has since taken its place.
-        body = clients.s3.get_object(Bucket=bucket, Key=item["Key"], IfMatch=item["ETag"])["Body"]
+        answer = clients.s3.get_object(Bucket=bucket, Key=item["Key"], IfMatch=item["ETag"])
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
-            for chunk in body.iter_chunks(1 << 20):
+            for chunk in answer["Body"].iter_chunks(1 << 20):
+                digest.update(chunk)
                 file.write(chunk)
             written = file.tell()
-    if written != item["Size"]:
-        raise WorkflowError(f"fetching {path.name}", f"{written} bytes came, not {item['Size']}", "Try again.")
-    os.utime(path, (_epoch(item["LastModified"]),) * 2)
+    if written != item["Size"] or not _agrees(digest.hexdigest(), item["ETag"].strip('"'), answer):
+        path.unlink()
+        problem = f"what came ({written} bytes) is not what was listed ({item['Size']} bytes)"
+        raise WorkflowError(f"fetching {path.name}", problem, "Try again.")
+    os.utime(path, (_epoch(item["LastModified"]),) * 2)  # last: a file with its time is a file that is whole
     return written
+
+
+def _agrees(digest: str, etag: str, answer: GetObjectOutputTypeDef) -> bool:
+    """Whether the MD5 is the ETag's, where the ETag is one: not of a multipart upload, nor under a KMS key."""
+    is_md5 = re.fullmatch(r"[0-9a-f]{32}", etag) and "kms" not in str(answer.get("ServerSideEncryption", ""))
+    return not is_md5 or digest == etag
+
+
+def _is_same(path: Path, item: ObjectTypeDef) -> bool:
+    try:
+        here = path.stat()
+    except FileNotFoundError:
+        return False
+    return here.st_size == item["Size"] and int(here.st_mtime) == _epoch(item["LastModified"])
 
 
 def _relative(result: Result, item: ObjectTypeDef) -> str:
@@ -166,10 +210,11 @@ def _epoch(time: datetime) -> int:
     return int(time.timestamp())
 
 
-def _forget_leftovers(into: Path, name: str) -> None:
-    """Remove what a fetch that was killed has left."""
-    for leftover in into.glob(f"{_INCOMING}{name}-*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+def _forget_others(folder: Path, wanted: set[Path]) -> None:
+    """Remove what an earlier fetch left that does not belong to the result any more."""
+    for path in folder.rglob("*"):
+        if path.is_file() and path not in wanted:
+            path.unlink()
 
 
 @dataclass(frozen=True)

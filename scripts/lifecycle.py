@@ -6,11 +6,15 @@ The only module that sleeps. It is handed `look()`, so it knows nothing of boto3
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
-from scripts.errors import TimedOut
+from scripts.errors import AwsError, TimedOut, Trouble
+
+Result = TypeVar("Result")
 
 LIVE_CLUSTER = frozenset({"STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING"})
 ENDED_CLUSTER = frozenset({"TERMINATED", "TERMINATED_WITH_ERRORS"})
@@ -47,27 +51,46 @@ CLUSTER_GONE = Goal("the cluster to be terminated", ENDED_CLUSTER)
 STEP_DONE = Goal("the step to end", frozenset({"COMPLETED"}), frozenset({"FAILED", "CANCELLED", "INTERRUPTED"}))
 
 
+def _spread() -> float:
+    """Two runs that began together must not ask together for ever: AWS's rates are per account."""
+    return random.uniform(0.9, 1.1)  # noqa: S311 - no secret
+
+
 def follow(
     look: Callable[[], Status],
     goal: Goal,
     *,
     every: float,
     timeout: float,
+    renew: Callable[[], None] = lambda: None,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
+    spread: Callable[[], float] = _spread,
 ) -> Iterator[Status]:
     """Yield each new status, the last one being the first that reaches or misses `goal`.
 
-    Looks every `every` seconds, and once more as `timeout` seconds have passed.
+    Looks about every `every` seconds (times `spread()`), and once more as `timeout` seconds have passed. While AWS
+    throttles, does not answer, or has seen the credentials expire (`renew` is called then), that is yielded as the
+    reason of the last state, and the watching goes on: what is watched goes on, too.
 
     Raises:
         TimedOut: `timeout` seconds have passed and the goal is neither reached nor missed.
-        Whatever `look` raises.
+        AwsError: AWS refuses to be asked.
+        Whatever else `look` raises.
     """
     deadline = clock() + timeout
     seen: Status | None = None
+    state = "UNKNOWN"
     while True:
-        status = look()
+        try:
+            status = look()
+            state = status.state
+        except AwsError as error:
+            if error.trouble is Trouble.REFUSED:
+                raise
+            if error.trouble is Trouble.EXPIRED:
+                renew()
+            status = Status(state, f"{error.problem} (still trying. {error.remedy}".rstrip() + ")")
         if status != seen:
             yield status
             seen = status
@@ -76,7 +99,41 @@ def follow(
         left = deadline - clock()
         if left <= 0:
             raise TimedOut(f"waiting for {goal.what}", f"still {status.state} after {duration(timeout)}")
-        sleep(min(every, left))
+        sleep(min(every * spread(), left))
+
+
+def once(
+    act: Callable[[], Result],
+    find: Callable[[], Result | None],
+    *,
+    every: float,
+    renew: Callable[[], None] = lambda: None,
+    tries: int = 4,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Result:
+    """Carry out `act`, a call that must not be carried out twice, though AWS may throttle it or its answer be lost.
+
+    After a lost answer `find` looks whether it was carried out; only where it was not is `act` called again, `tries`
+    times in all, `every` seconds apart, then twice that, and so on. `renew` is called when credentials have expired.
+
+    Raises:
+        AwsError: AWS refuses, or the last try failed too.
+    """
+    for left in range(tries - 1, -1, -1):
+        try:
+            return act()
+        except AwsError as error:
+            if error.trouble is Trouble.REFUSED:
+                raise
+            if error.trouble is Trouble.EXPIRED:
+                renew()
+            sleep(every)  # first: what was just made may not be listed at once
+            if error.trouble is Trouble.UNANSWERED and (found := find()) is not None:
+                return found
+            if not left:
+                raise
+            every *= 2
+    raise AssertionError("tries must be positive")
 
 
 def duration(seconds: float) -> str:

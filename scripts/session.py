@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from scripts import cleanup, console, fetch_logs, tracking, upload_scripts
+from scripts import cleanup, console, fetch_logs, runs, tracking, upload_scripts
 from scripts.aws import Clients
 from scripts.config import Settings
 from scripts.errors import AwsError, UsageError, WorkflowError
 from scripts.fetch_results import Summary
 from scripts.lifecycle import Status, duration
-from scripts.pipeline import Created, Report, Submitted
-from scripts.terminate_cluster import is_gone, terminate
+from scripts.our_clusters import OurCluster, our_clusters
+from scripts.pipeline import Report
+from scripts.terminate_cluster import ask_to_end, is_gone, terminate
 from scripts.verify_setup import bucket_region
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,10 +53,10 @@ def _tracked(name: str, given: str | None, option: str, hint: str) -> str:
     return found
 
 
-def remember_cluster(cluster_id: str) -> None:
-    """Track a new cluster; the last one's step and address are not this one's."""
+def remember_cluster(cluster_id: str, *, keep_step: bool = False) -> None:
+    """Track a cluster; the last one's step and address are not this one's."""
     tracking.write(ROOT, tracking.CLUSTER, cluster_id)
-    tracking.clear(ROOT, tracking.STEP, tracking.MASTER_DNS)
+    tracking.clear(ROOT, *(() if keep_step else (tracking.STEP,)), tracking.MASTER_DNS)
     console.note(f"💾 {tracking.CLUSTER}")
 
 
@@ -129,6 +130,23 @@ def end_cluster(settings: Settings, clients: Clients, cluster_id: str, *, yes: b
     show_statuses(terminate(clients, settings, cluster_id), f"Cluster {cluster_id}")
     console.say(f"✅ Cluster {cluster_id} is gone")
     return True
+
+
+def end_all(settings: Settings, clients: Clients, *, yes: bool) -> None:
+    """Show every live cluster of ours, ask once, terminate them all, wait.
+
+    Raises:
+        UsageError: the answer was no, or nobody can answer.
+    """
+    ids = [one.cluster_id for one in show_clusters(clients)]
+    if not ids:
+        return
+    if not console.ask(f"Terminate all {len(ids)}?", yes=yes):
+        raise UsageError("terminating all of ours", "the answer was no", "They go on, and cost.")
+    ask_to_end(clients, ids)  # all at once, then wait for each
+    for cluster_id in ids:
+        show_statuses(terminate(clients, settings, cluster_id), f"Cluster {cluster_id}")
+        console.say(f"✅ Cluster {cluster_id} is gone")
 
 
 def state_here(clients: Clients, cluster_id: str) -> str:
@@ -215,6 +233,24 @@ def show_summary(summary: Summary) -> None:
         console.say(f"⚠️ {warning}")
 
 
+def show_clusters(clients: Clients) -> list[OurCluster]:
+    """Every cluster of ours that has not ended, as a table."""
+    found = list(our_clusters(clients))
+    if not found:
+        console.say("✅ No cluster of ours is live in this account and region")
+        return []
+    here = {run.id: run for run in runs.all_runs(ROOT)}
+    rows = []
+    for one in found:
+        run = here.get(one.run)
+        whose = "this folder's pipeline" + ("" if run.ended else ", unfinished") if run else one.owner or "?"
+        idle = "-" if one.idle is None else duration(round(one.idle))
+        hours = f"{one.instance_hours:.1f}"
+        rows.append((one.cluster_id, str(one.status), duration(round(one.age)), idle, hours, whose))
+    console.table("", ("Cluster", "State", "Age", "Idle for", "Instance-hours", "Whose"), rows)
+    return found
+
+
 def show_report(report: Report) -> None:
     """How a pipeline ended: what was found, how long each stage took, what is odd, where the results are."""
     if report.summary:
@@ -224,32 +260,3 @@ def show_report(report: Report) -> None:
         console.say(f"⚠️ {warning}")
     for folder in report.folders:
         console.say(f"📥 {folder.relative_to(ROOT)}/")
-
-
-class Begun:
-    """What a pipeline tells as it goes, shown and tracked as for the single commands."""
-
-    def __init__(self) -> None:
-        self.cluster_id: str | None = None
-        self.step_id: str | None = None
-
-    def tell(self, event: object) -> None:
-        if isinstance(event, Status):
-            console.status(event)
-            return
-        console.note(event)
-        if isinstance(event, Created):
-            self.cluster_id = event.cluster_id
-            remember_cluster(event.cluster_id)
-        elif isinstance(event, Submitted):
-            self.step_id = event.step_id
-            remember(tracking.STEP, event.step_id)
-
-    def show_logs_of_failure(self, clients: Clients) -> None:
-        """What the cluster has left to say; that it has nothing is no second failure."""
-        if not self.cluster_id:
-            return
-        try:
-            show_logs(clients, self.cluster_id, self.step_id)
-        except WorkflowError as error:
-            console.note(f"📄 {error}")

@@ -10,6 +10,7 @@ from scripts.aws import Clients
 from scripts.config import Settings
 from scripts.create_cluster import require_live
 from scripts.errors import UsageError, doing
+from scripts.lifecycle import once
 from scripts.upload_scripts import JOB
 
 if TYPE_CHECKING:
@@ -59,13 +60,28 @@ def job_arguments(settings: Settings, override: str | None = None) -> list[str]:
 
 
 def submit(clients: Clients, settings: Settings, cluster_id: str, arguments: Sequence[str] = ()) -> str:
-    """Add the step to a live cluster; its id (`s-…`).
+    """Add the step to a live cluster, once and no more; its id (`s-…`).
 
     Raises:
         WorkflowError: the cluster is ending or has ended.
         AwsError: EMR refuses the step.
     """
     require_live(clients, cluster_id, "submitting the job")
-    with doing("submitting the job"):
-        answer = clients.emr_once.add_job_flow_steps(JobFlowId=cluster_id, Steps=[step_request(settings, arguments)])
-    return answer["StepIds"][0]
+    known = set(step_ids(clients, cluster_id))
+
+    def add() -> str:
+        with doing("submitting the job"):
+            request = step_request(settings, arguments)
+            return clients.emr_once.add_job_flow_steps(JobFlowId=cluster_id, Steps=[request])["StepIds"][0]
+
+    def find() -> str | None:
+        return next((step_id for step_id in step_ids(clients, cluster_id) if step_id not in known), None)
+
+    return once(add, find, every=settings.poll_interval, renew=clients.renew)
+
+
+def step_ids(clients: Clients, cluster_id: str) -> list[str]:
+    """The ids of a cluster's steps, newest first."""
+    with doing(f"looking at the steps of {cluster_id}"):
+        pages = clients.emr.get_paginator("list_steps").paginate(ClusterId=cluster_id)
+        return [step["Id"] for page in pages for step in page["Steps"]]

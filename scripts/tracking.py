@@ -5,12 +5,11 @@ One line each, so that people and shell scripts can read them (`$(cat cluster_id
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from pathlib import Path
 
 from scripts.errors import UsageError
+from scripts.files import write_whole
 
 CLUSTER = "cluster_id.txt"
 STEP = "step_id.txt"
@@ -62,18 +61,9 @@ def write(root: Path, name: str, value: str) -> None:
         UsageError: the folder cannot be written to; the message has the value, so that it is not lost.
     """
     check(name, value)
-    temporary = ""
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=root)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(value + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(root / name)
+        write_whole(root / name, value + "\n")
     except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
         raise UsageError(f"writing {name}", f"{error.strerror}; it was to hold {value}", "Note it down.") from error
 
 

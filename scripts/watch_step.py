@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from scripts.aws import Clients
 from scripts.config import Settings
-from scripts.errors import TimedOut, WorkflowError, doing
-from scripts.lifecycle import STEP_DONE, Status, follow
+from scripts.create_cluster import describe, status_of
+from scripts.errors import AwsError, TimedOut, WorkflowError, doing
+from scripts.lifecycle import ACTIVE_STEP, ENDED_CLUSTER, STEP_DONE, Status, follow
 
 if TYPE_CHECKING:
     from mypy_boto3_emr.type_defs import StepTypeDef
@@ -28,10 +30,11 @@ def watch(clients: Clients, settings: Settings, cluster_id: str, step_id: str) -
     last: Status | None = None
     try:
         for last in follow(
-            lambda: _status_of(_describe(clients, cluster_id, step_id)),
+            lambda: _look(clients, cluster_id, step_id),
             STEP_DONE,
             every=settings.poll_interval,
             timeout=settings.step_timeout,
+            renew=clients.renew,
         ):
             yield last
     except TimedOut as error:
@@ -42,16 +45,40 @@ def watch(clients: Clients, settings: Settings, cluster_id: str, step_id: str) -
         raise StepFailed(f"running step {step_id}", f"it is {last}", remedy)
 
 
-def latest(clients: Clients, cluster_id: str) -> str | None:
-    """The id of the cluster's newest step; None where it has none."""
-    with doing(f"looking at the steps of {cluster_id}"):
-        steps = clients.emr.list_steps(ClusterId=cluster_id)["Steps"]  # newest first
-    return steps[0]["Id"] if steps else None
+def span(clients: Clients, cluster_id: str, step_id: str) -> tuple[datetime, datetime]:
+    """When an ended step began and ended, by EMR's clock."""
+    times = _describe(clients, cluster_id, step_id)["Status"].get("Timeline", {})
+    end = times.get("EndDateTime") or datetime.now(timezone.utc)
+    return times.get("StartDateTime") or times.get("CreationDateTime") or end, end
+
+
+def _look(clients: Clients, cluster_id: str, step_id: str) -> Status:
+    """The step's status.
+
+    Raises:
+        StepFailed: its cluster has ended under it: a step that is PENDING or RUNNING there stays so for ever.
+    """
+    seen = _status_of(_describe(clients, cluster_id, step_id))
+    if seen.state not in ACTIVE_STEP:
+        return seen
+    cluster = status_of(describe(clients, cluster_id))
+    if cluster.state not in ENDED_CLUSTER:
+        return seen
+    seen = _status_of(_describe(clients, cluster_id, step_id))  # EMR may have told the step's end meanwhile
+    if seen.state not in ACTIVE_STEP:
+        return seen
+    problem = f"its cluster ended under it ({cluster}); the step is still shown as {seen.state}"
+    raise StepFailed(f"running step {step_id}", problem, "`inv logs` shows how far it came.")
 
 
 def _describe(clients: Clients, cluster_id: str, step_id: str) -> StepTypeDef:
-    with doing(f"looking at step {step_id}"):
-        return clients.emr.describe_step(ClusterId=cluster_id, StepId=step_id)["Step"]
+    try:
+        with doing(f"looking at step {step_id}"):
+            return clients.emr.describe_step(ClusterId=cluster_id, StepId=step_id)["Step"]
+    except AwsError as error:
+        if error.code == "InvalidRequestException":
+            error.remedy = f"Is it a step of {cluster_id}? `inv status` shows what there is."
+        raise
 
 
 def _status_of(step: StepTypeDef) -> Status:

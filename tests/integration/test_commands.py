@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from scripts.sample_images import paths
-from tests.integration.conftest import SHARED, Checkout, interrupt
+from tests.integration.checkout import SHARED, Checkout, interrupt
 
 pytestmark = pytest.mark.spark
 

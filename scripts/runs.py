@@ -1,0 +1,146 @@
+"""The record of each pipeline, `.runs/<id>.json`: what it began, on disk before AWS is asked for anything that costs.
+
+Its id is also the value of the cluster's tag, so that a cluster whose own id was never written down is found again.
+No secret is in it: the settings have none.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import os
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from scripts.config import SETTINGS, Settings
+from scripts.errors import UsageError, WorkflowError
+from scripts.files import Held, lock, write_whole
+
+FOLDER = ".runs"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One pipeline. Times are ISO 8601 in UTC; `ended` and `verdict` are empty while it is unfinished."""
+
+    id: str
+    started: str
+    owner: str
+    pid: int
+    settings: dict[str, Any]
+    code: dict[str, str]
+    arguments: tuple[str, ...] = ()
+    cluster_id: str = ""
+    step_id: str = ""
+    ended: str = ""
+    verdict: str = ""
+
+    @property
+    def where(self) -> tuple[str, str]:
+        """Target and region: a cluster is known in one of them only."""
+        return str(self.settings["target"]), str(self.settings["aws_region"])
+
+    def __str__(self) -> str:
+        what = f", cluster {self.cluster_id}" if self.cluster_id else ""
+        return f"run {self.id[:8]} of {self.started} on {' '.join(self.where)}{what}"
+
+
+def owner() -> str:
+    """Who runs it, as others see it in the cluster's tag: user@host."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"[:256]
+
+
+def begin(root: Path, settings: Settings, scripts: tuple[Path, ...], arguments: list[str]) -> Run:
+    """Write the record of a new run. Until this is on disk nothing may be created.
+
+    Raises:
+        WorkflowError: it cannot be written.
+    """
+    run = Run(
+        id=uuid.uuid4().hex,
+        started=_now(),
+        owner=owner(),
+        pid=os.getpid(),
+        settings={one.name: getattr(settings, one.name) for one in SETTINGS},
+        code={script.name: hashlib.sha256(script.read_bytes()).hexdigest() for script in scripts if script.is_file()},
+        arguments=tuple(arguments),
+    )
+    _write(root, run)
+    return run
+
+
+def note(root: Path, run: Run, **changes: str) -> Run:
+    """The run with what is now known of it (cluster_id, step_id), on disk before this returns."""
+    changed = replace(run, **changes)  # type: ignore[arg-type]
+    _write(root, changed)
+    return changed
+
+
+def end(root: Path, run: Run, verdict: str) -> Run:
+    """The run, finished: nothing of it is left running."""
+    return note(root, run, ended=_now(), verdict=verdict)
+
+
+def settings_of(run: Run) -> Settings:
+    """The settings it was begun with: a resumed run goes on where it was, whatever .env says by now."""
+    names = {one.name for one in SETTINGS}
+    return Settings(**{name: value for name, value in run.settings.items() if name in names})
+
+
+def all_runs(root: Path) -> list[Run]:
+    """Every readable record, oldest first. One that cannot be read is another program's, and left alone."""
+    found = []
+    for path in (root / FOLDER).glob("*.json"):
+        try:
+            known = json.loads(path.read_text(encoding="utf-8"))
+            values = {one.name: known[one.name] for one in fields(Run) if one.name in known}
+            found.append(Run(**{**values, "arguments": tuple(values.get("arguments", ()))}))
+        except (OSError, ValueError, TypeError, AttributeError):
+            continue
+    return sorted(found, key=lambda run: run.started)
+
+
+def unfinished(root: Path) -> list[Run]:
+    """The runs that were cut off, oldest first."""
+    return [run for run in all_runs(root) if not run.ended]
+
+
+@contextmanager
+def alone(root: Path) -> Iterator[None]:
+    """One pipeline at a time in this folder: they would share its tracking files and results.
+
+    Raises:
+        UsageError: another is under way; with its pid.
+    """
+    try:
+        (root / FOLDER).mkdir(exist_ok=True)
+        with lock(root / FOLDER / "lock"):
+            yield
+    except Held as other:
+        raise UsageError(
+            "starting a pipeline", f"one is under way in this folder (pid {other.pid})", "Wait for it, or end it."
+        ) from None
+
+
+def _write(root: Path, run: Run) -> None:
+    try:
+        (root / FOLDER).mkdir(exist_ok=True)
+        write_whole(root / FOLDER / f"{run.id}.json", json.dumps(asdict(run), indent=1) + "\n")
+    except OSError as error:
+        problem = f"{error.strerror} ({error.filename or FOLDER})"
+        raise WorkflowError("writing the run's record", problem, "Make room, or mend the permissions.") from error
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
