@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import IO
 
+from local_emr import settings
 from local_emr.home import Home, try_lock
 
 LOOPBACK = ("127.0.0.1", "localhost")
@@ -23,6 +24,8 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         "--idle-exit", type=float, metavar="SECONDS", help="end when nothing was asked, or lived, so long"
     )
     parser.add_argument("--python", default=os.environ.get("LOCAL_EMR_PYTHON"), help="another Python for the nodes")
+    for name, text in settings.HELP.items():
+        parser.add_argument("--" + name.replace("_", "-"), metavar="N", help=text)
     parser.add_argument("--log-requests", action="store_true", help="print every request")
     parsed = parser.parse_args(argv)
     if parsed.host not in LOOPBACK:
@@ -56,7 +59,12 @@ def serve(home: Home, options: argparse.Namespace) -> int:
     from local_emr.server import Server  # only now: a refusal need not wait for it
 
     try:
-        server = Server(home, options.port, options.python, options.log_requests)
+        chosen = settings.load(home.settings, os.environ, vars(options))
+    except settings.SettingsError as error:
+        print(error, file=sys.stderr)
+        return 1
+    try:
+        server = Server(home, options.port, options.python, options.log_requests, settings=chosen)
     except OSError as error:
         print(f"Port {options.port} cannot be used: {error.strerror}.", file=sys.stderr)
         return 1

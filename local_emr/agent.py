@@ -4,19 +4,21 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
-from local_emr import failures, lifecycle, logs
-from local_emr.commands import fetch, script_command, step_command
+from local_emr import cluster_faults, failures, lifecycle, logs, spark_executors
+from local_emr.cluster_faults import ClusterFaults
+from local_emr.commands import fetch, script_command
 from local_emr.execution import Execution
 from local_emr.lifecycle import REASONS
+from local_emr.log_archive import LogArchive
 from local_emr.node import Node
 from local_emr.operations.clusters import protected
-from local_emr.records import TERMINATE_ACTIONS
+from local_emr.settings import Settings
+from local_emr.step_runner import StepRunner
 from local_emr.store import ACTIVE_STEP, ENDING, Cluster, Step, Store
+from local_emr.validation import Problem
 
-# What EMR's own runner of steps puts in front of a command.
-COMMAND_RUNNER = "hadoop jar /var/lib/aws/emr/step-runner/hadoop-jars/command-runner.jar"
 STOP_PATIENCE = 1.0  # seconds between SIGTERM and SIGKILL for a cluster that is terminated
 
 
@@ -30,6 +32,10 @@ class Pace:
     bootstrapping: float = 0.5
     pending: float = 0.15  # of a step
 
+    def times(self, factor: float) -> "Pace":
+        """The same, slower or quicker."""
+        return Pace(**{field.name: getattr(self, field.name) * factor for field in fields(self)})
+
 
 @dataclass(frozen=True)
 class Surroundings:
@@ -37,9 +43,11 @@ class Surroundings:
 
     store: Store
     s3: logs.ObjectStore
-    find_problem: Callable[[Cluster], str | None]  # what a cluster's validation finds wrong in the account
+    find_problem: Callable[[Cluster], Problem | None]  # what a cluster's validation finds wrong in the account
     endpoint: str  # where the node's AWS clients go
-    pace: Pace = Pace()
+    faults: ClusterFaults
+    pace: Pace
+    settings: Settings
 
 
 class Agent:
@@ -48,8 +56,10 @@ class Agent:
     def __init__(self, cluster: Cluster, node: Node, surroundings: Surroundings) -> None:
         self.cluster, self.node, self.around = cluster, node, surroundings
         self.store, self.pace = surroundings.store, surroundings.pace
-        self.executions: dict[str, Execution] = {}  # of running steps, by step id
-        self.left_behind: list[Execution] = []  # steps and bootstrap actions that left processes in the background
+        self.archive = LogArchive(surroundings.s3, cluster, node, surroundings.settings, surroundings.faults)
+        self.steps = StepRunner(
+            self.store, surroundings.s3, cluster, node, self.archive, surroundings.faults, self._environment
+        )
 
     def start(self) -> None:
         threading.Thread(target=self._live, name=self.cluster["Id"], daemon=True).start()
@@ -77,15 +87,9 @@ class Agent:
 
     def _start_up(self) -> None:
         if self._state == "STARTING":
-            self._pause(self.pace.starting)
-            self._move("STARTING", REASONS["PROVISIONING"])
-            problem = self.around.find_problem(self.cluster)
-            self._pause(self.pace.provisioning)
-            if problem:
-                with self.store.transaction():
-                    lifecycle.end(self.store, self.cluster, "VALIDATION_ERROR", problem)
-                return
-            self._move("STARTING", REASONS["CONFIGURING"], dns_name="localhost")
+            self._provision()
+        if self._ending:
+            return
         seen_until = time.monotonic() + self.pace.configuring
         self.node.make()
         self._pause(seen_until - time.monotonic())
@@ -98,6 +102,25 @@ class Agent:
         with self.store.transaction():
             if not self._ending:
                 lifecycle.move_instances(self.store, self.cluster, "RUNNING")
+
+    def _provision(self) -> None:
+        configuring = self.cluster["Status"]["StateChangeReason"].get("Message") == REASONS["CONFIGURING"]
+        if not configuring:  # else an earlier server came so far
+            self._pause(self.pace.starting)
+            self._move("STARTING", REASONS["PROVISIONING"])
+        problem = self.around.find_problem(self.cluster)
+        if fault := self.around.faults.find(self.cluster, "no-capacity"):
+            self._pause(fault.seconds)
+            message, details = cluster_faults.no_capacity(self.cluster)
+            with self.store.transaction():
+                lifecycle.end(self.store, self.cluster, "INTERNAL_ERROR", message, [details])
+            return
+        self._pause(self.pace.provisioning)
+        if problem:
+            with self.store.transaction():
+                lifecycle.end(self.store, self.cluster, "VALIDATION_ERROR", problem.message, problem.details)
+            return
+        self._move("STARTING", REASONS["CONFIGURING"], dns_name="localhost")
 
     def _move(self, state: str, message: str, instances: str | None = None, dns_name: str | None = None) -> None:
         with self.store.transaction():
@@ -117,7 +140,7 @@ class Agent:
     def _bootstrap(self, number: int, action: dict[str, object]) -> None:
         path, arguments = str(action["ScriptPath"]), [str(a) for a in action["Args"]]  # type: ignore[attr-defined]
         master = lifecycle.master_instance(self.cluster)
-        folder = f"node/{master}/bootstrap-actions/{number}"
+        folder = self.archive.bootstrap_folder(number)
         work = self.node.work / "bootstrap-actions" / str(number)
         execution = Execution(
             self.node.logs / folder,
@@ -126,9 +149,11 @@ class Agent:
             lambda target: script_command(fetch(self.around.s3, path, target), arguments),
         )
         code = self._run_watched(execution)
+        if self.around.faults.find(self.cluster, "bootstrap-failure"):
+            code = code or 1
         if code:
             execution.controller.say(f"Execution failed with code '{code}'", "ERROR")
-        logs.upload(self.around.s3, self.cluster, self.node.logs, folder)
+        self.archive.bootstrap_ended(number)
         if code:
             message, details = failures.bootstrap(number, path, code, master)
             with self.store.transaction():
@@ -151,16 +176,13 @@ class Agent:
         if not finished:
             execution.stop(patience=STOP_PATIENCE)
         thread.join()
-        self._remember_if_alive(execution)
+        self.steps.remember_if_alive(execution)
         return finished[0]
-
-    def _remember_if_alive(self, execution: Execution) -> None:
-        """A command may leave processes in the background; as on EMR, they live until the cluster ends."""
-        alive = [e for e in (*self.left_behind, execution) if not e.is_over(0.3 if e is execution else 0)]
-        self.left_behind = alive
 
     def _environment(self, **more: str) -> dict[str, str]:
         region, cluster_id = self.cluster["_Region"], self.cluster["Id"]
+        if self.around.settings.executors:
+            more[spark_executors.VARIABLE] = str(self.around.settings.executors)
         return self.node.environment(self.around.endpoint, region, EMR_CLUSTER_ID=cluster_id, **more)
 
     # -- work ---------------------------------------------------------------------------------------------------------
@@ -188,14 +210,14 @@ class Agent:
         active = self._active_steps()
         for step in active:
             if step["Status"]["State"] == "CANCEL_PENDING" and (option := step.pop("_Stop", None)):
-                self.executions[step["Id"]].stop(kill=option == "TERMINATE_PROCESS")
+                self.steps.executions[step["Id"]].stop(kill=option == "TERMINATE_PROCESS")
         pending = [step for step in active if step["Status"]["State"] == "PENDING"]
         free = self.cluster["StepConcurrencyLevel"] - (len(active) - len(pending))
         for step in pending[: max(0, free)]:
             age = time.time() - float(step["Status"]["Timeline"]["CreationDateTime"])
             if age < self.pace.pending:
                 return self.pace.pending - age
-            self._start_step(step)
+            self.steps.start(step)
         return None
 
     def _rest(self, idle_since: float) -> float | None:
@@ -218,71 +240,26 @@ class Agent:
             lifecycle.end(self.store, self.cluster, "ALL_STEPS_COMPLETED", message)
         return left
 
-    # -- steps --------------------------------------------------------------------------------------------------------
-
-    def _start_step(self, step: Step) -> None:
-        wrapped = step["Config"]["Jar"].endswith("command-runner.jar")
-        execution = Execution(
-            self.node.logs / "steps" / step["Id"],
-            self.node.work / "steps" / step["Id"],
-            self._environment(EMR_STEP_ID=step["Id"]),
-            lambda folder: step_command(self.around.s3, step, folder),
-            COMMAND_RUNNER if wrapped else None,
-        )
-        self.executions[step["Id"]] = execution
-        lifecycle.step_starts(self.store, self.cluster, step)
-        threading.Thread(target=self._run_step, args=(step, execution), name=step["Id"], daemon=True).start()
-
-    def _run_step(self, step: Step, execution: Execution) -> None:
-        try:
-            code = execution.run()
-            if execution.wrapper:
-                execution.complain(f"Command exiting with ret '{code}'")  # the last words of command-runner
-            self._remember_if_alive(execution)
-            self.upload_step_logs(step)
-        except Exception:  # a fault of ours must not leave the step RUNNING for ever
-            traceback.print_exc()
-            code = 1
-        with self.store.transaction():
-            del self.executions[step["Id"]]
-            if step["Status"]["State"] == "CANCEL_PENDING" or self._ending:
-                lifecycle.step_ends(self.store, self.cluster, step, "CANCELLED")
-            elif code == 0:
-                lifecycle.step_ends(self.store, self.cluster, step, "COMPLETED")
-            else:
-                self.step_failed(step)
+    # -- for recovery -------------------------------------------------------------------------------------------------
 
     def step_failed(self, step: Step) -> None:
-        """FAILED, and what its ActionOnFailure says of the rest."""
-        lifecycle.step_ends(self.store, self.cluster, step, "FAILED", failures.step(self.cluster, step))
-        action = step["ActionOnFailure"]
-        if action in TERMINATE_ACTIONS and not protected(self.cluster):
-            lifecycle.end(self.store, self.cluster, "STEP_FAILURE", "Shut down as step failed")
-        elif action == "CANCEL_AND_WAIT":
-            lifecycle.cancel_pending_steps(self.store, self.cluster)
+        """A step of an earlier server is lost: cancelled, where its cluster was being terminated."""
+        if self._ending:
+            lifecycle.step_ends(self.store, self.cluster, step, "CANCELLED")
+        else:
+            self.steps.failed(step)
 
     def upload_step_logs(self, step: Step) -> None:
-        """The step's logs, and those of the containers of the applications that it submitted."""
-        folder = self.node.logs / "steps" / step["Id"]
-        for name in ("stdout", "stderr", "syslog"):
-            if folder.is_dir():
-                (folder / name).touch()
-        logs.upload(self.around.s3, self.cluster, self.node.logs, f"steps/{step['Id']}")
-        submitted = self.node.work / "steps" / step["Id"] / ".applications"
-        for application in submitted.read_text().split() if submitted.exists() else []:
-            logs.upload(self.around.s3, self.cluster, self.node.logs, f"containers/{application}")
+        """What an earlier server left of a step's logs."""
+        self.archive.step_ended(step)
 
     # -- the end ------------------------------------------------------------------------------------------------------
 
     def _shut_down(self) -> None:
         with self.store.transaction():
             lifecycle.cancel_pending_steps(self.store, self.cluster)
-        with self.store.changed:
-            for execution in list(self.executions.values()):
-                execution.stop(patience=STOP_PATIENCE)
-            self.store.changed.wait_for(lambda: not self.executions)
-        for execution in self.left_behind:
-            execution.close()
+        self.steps.stop_all(STOP_PATIENCE)
+        self.archive.close()
         self.node.remove()
         with self.store.transaction():
             lifecycle.ended(self.store, self.cluster)

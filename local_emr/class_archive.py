@@ -32,11 +32,11 @@ class ClassArchive:
         name = f"spark-{digest.hexdigest()[:12]}"
         self.classes, self.archive = cache / f"{name}.classes", cache / f"{name}.jsa"
 
-    def options(self) -> list[str]:
+    def options(self, may_list: bool = True) -> list[str]:
         """What a JVM is to be started with: the archive if there is one, else the wish to list the classes for it."""
         if self.archive.exists():
             return [f"-XX:SharedArchiveFile={self.archive}", QUIET]
-        if self.classes.exists():
+        if self.classes.exists() or not may_list:
             return []
         return [f"-XX:DumpLoadedClassList={self.classes}.{os.getpid()}"]
 

@@ -8,6 +8,7 @@ from local_emr.store import Step
 
 COMMAND_RUNNER = "command-runner.jar"
 SCRIPT_RUNNER = "script-runner.jar"
+EMR_FOLDERS = ("/bin", "/usr/bin", "/usr/local/bin", "/usr/lib/spark/bin", "/usr/lib/hadoop/bin")
 
 
 class CannotFetch(Exception):
@@ -44,16 +45,24 @@ def script_command(script: str, arguments: list[str]) -> list[str]:
     return [script, *arguments]
 
 
-def step_command(s3: ObjectStore, step: Step, folder: Path) -> list[str]:
-    """The command of a step: what its jar would run."""
+def step_command(s3: ObjectStore, step: Step, folder: Path, commands: Path) -> list[str]:
+    """The command of a step: what its jar would run. `commands` is the folder of the node's own commands."""
     config = step["Config"]
     jar, arguments = config["Jar"], list(config["Args"])
     name = jar.rpartition("/")[2]
     if name == COMMAND_RUNNER and not arguments:
         raise CannotFetch("command-runner.jar needs a command as its arguments.")
     if name == COMMAND_RUNNER:
-        return arguments
-    if name == SCRIPT_RUNNER and arguments:
+        return [of_node(arguments[0], commands), *arguments[1:]]
+    if name == SCRIPT_RUNNER and not arguments:
+        raise CannotFetch("script-runner.jar needs a script as its first argument.")
+    if name == SCRIPT_RUNNER:
         return script_command(fetch(s3, arguments[0], folder), arguments[1:])
     main_class = [config["MainClass"]] if config.get("MainClass") else []
     return ["hadoop", "jar", fetch(s3, jar, folder), *main_class, *arguments]
+
+
+def of_node(command: str, commands: Path) -> str:
+    """A command by its path on EMR (/usr/bin/spark-submit) is the node's own; other paths are this machine's."""
+    folder, _, name = command.rpartition("/")
+    return name if folder in EMR_FOLDERS and (commands / name).exists() else command

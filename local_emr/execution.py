@@ -11,6 +11,11 @@ from local_emr.commands import CannotFetch
 from local_emr.logs import Controller
 from local_emr.process import PATIENCE, CannotStart, Process
 
+# As command-runner.jar says it.
+NO_PROGRAM = """\
+Exception in thread "main" java.lang.RuntimeException: java.io.IOException: Cannot run program "{}": {}
+\tat com.amazonaws.emr.command.runner.ProcessRunner.exec(ProcessRunner.java:140)
+\tat com.amazonaws.emr.command.runner.CommandRunner.main(CommandRunner.java:23)"""
 CANNOT_RUN = 127  # the shell's exit code for a command that is not there
 
 
@@ -42,8 +47,11 @@ class Execution:
             shown = " ".join([self.wrapper, *command] if self.wrapper else command)  # as EMR shows it: not quoted
             self._announce(controller, shown)
             code = self._execute(controller, command, shown)
-        except (CannotFetch, CannotStart) as error:
-            code, shown = CANNOT_RUN, str(error)
+        except CannotStart as error:
+            code, shown = 1 if self.wrapper else CANNOT_RUN, str(error)
+            self.complain(NO_PROGRAM.format(command[0], error) if self.wrapper else str(error))
+        except CannotFetch as error:
+            code, shown = 1, str(error)
             self.complain(str(error))
         except Exception as error:
             code, shown = CANNOT_RUN, repr(error)

@@ -26,7 +26,7 @@ def bootstrap(number: int, path: str, code: int, master: str) -> tuple[str, dict
 def step(cluster: Cluster, failed: Step) -> dict[str, str]:
     """A step's FailureDetails, as EMR gives them for all that it does not understand."""
     details = {"Reason": "Unknown Error."}
-    if cluster["_LogUri"]:
-        bucket, key = log_key(cluster, f"steps/{failed['Id']}/stderr.gz")
+    if log_uri := failed.get("LogUri") or cluster["_LogUri"]:
+        bucket, key = log_key(log_uri, cluster["Id"], f"steps/{failed['Id']}/stderr.gz")
         details["LogFile"] = f"s3://{bucket}/{key}"
     return details

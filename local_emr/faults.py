@@ -1,31 +1,46 @@
 """Faults on demand: AWS's bad days, rehearsed. HOME/faults.json is read anew whenever it changes; no file, no faults.
 
-    [{"service": "emr", "operation": "DescribeStep", "kind": "throttle", "skip": 2, "times": 3}]
+    [{"service": "emr", "operation": "DescribeStep", "kind": "throttle", "skip": 2, "times": 3},
+     {"cluster": "nightly-*", "kind": "no-capacity", "seconds": 20},
+     {"step": "features", "kind": "step-killed", "seconds": 5, "times": -1}]
 
-`service` is emr, s3, ec2, iam, sts or * (all); `operation` is EMR's name for it, S3's HTTP method, or * (the default).
-The first `skip` requests that match pass (0), the next `times` meet the fault (1; -1 is all of them). `kind` is
+What a rule is about: `service` is emr, s3, ec2, iam or sts; `operation` is EMR's name for it, or S3's HTTP method;
+`cluster` and `step` are names or ids. `*` and `?` stand for any text, and what is not said may be anything. The first
+`skip` times that something matches it passes (0), the next `times` it meets the fault (1; -1 is for ever). `kind` is
 
     throttle   ThrottlingException (S3: SlowDown)        error    500, and nothing was carried out
     expired    the credentials have expired              denied   AccessDenied
     reset      the connection ends without an answer, and nothing was carried out
     lost       it is carried out, then the connection ends without an answer
     slow       it is carried out after `seconds` (1)
+    rates      EMR throttles at the rates that AWS publishes (`throttling.py`), whatever `times` says
+
+or, for a cluster or step,
+
+    no-capacity         it stays in STARTING for `seconds`, then ends: EC2 has not enough capacity
+    bootstrap-failure   its next bootstrap action, if it has any, returns 1
+    slow-logs           logs of ended steps come `seconds` late          no-logs   there are none until the cluster ends
+    step-killed         `seconds` after its start the step is killed: exit code 137
+    step-interrupted    `seconds` after its start the step is INTERRUPTED
+    lost-core-node      `seconds` after its start a core node is lost, with one executor of the step, and replaced
+    cluster-lost        `seconds` after its start the primary node is lost, and with it the cluster
+
+A cluster can carry its faults itself, without the file: the tag `local-emr:fault` = `no-capacity=20 slow-logs=5`.
+A line that cannot be used is reported in server.log, and left out.
 """
 
 from __future__ import annotations
 
 import json
-import sys
-import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
+from local_emr.fault_rules import REQUEST_KINDS, Rule, Rules
 from local_emr.http_server import Application, StartResponse
 from local_emr.protocol import CONTENT_TYPE, TARGET
+from local_emr.throttling import Buckets
 
 # kind -> (status, code and message of EMR's JSON, code and message of S3's XML); the query services take EMR's.
 # The wording is AWS's: https://docs.aws.amazon.com/emr/latest/APIReference/CommonErrors.html and
@@ -45,49 +60,22 @@ _ANSWERS: dict[str, tuple[tuple[int, str, str], tuple[int, str, str]]] = {
         (403, "AccessDenied", "Access Denied"),
     ),
 }
-_KINDS = (*_ANSWERS, "reset", "lost", "slow")
+SINGLE_KINDS = [kind for kind in REQUEST_KINDS if kind != "rates"]
 _REASONS = {400: "Bad Request", 403: "Forbidden", 500: "Internal Server Error", 503: "Slow Down"}
-
-
-@dataclass
-class Rule:
-    """One line of the file, and how many requests have matched it."""
-
-    kind: str
-    service: str = "*"
-    operation: str = "*"
-    skip: int = 0
-    times: int = 1
-    seconds: float = 1.0
-    seen: int = 0
-
-    def __post_init__(self) -> None:
-        if self.kind not in _KINDS:
-            raise ValueError(f"kind should be one of {', '.join(_KINDS)}, not {self.kind!r}")
-
-    def meets(self, service: str, operation: str) -> bool:
-        """Whether this request meets the fault; counts it."""
-        if self.service not in ("*", service) or self.operation not in ("*", operation):
-            return False
-        self.seen += 1
-        return self.seen > self.skip and (self.times < 0 or self.seen <= self.skip + self.times)
 
 
 class Faults:
     """Stands before the services: passes a request on, or answers for them."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._lock = threading.Lock()
-        self._version: tuple[int, int] | None = None
-        self._rules: list[Rule] = []
+    def __init__(self, rules: Rules) -> None:
+        self.rules, self.buckets = rules, Buckets()
 
     def answer(
         self, service: str, application: Application, environ: dict[str, Any], start_response: StartResponse
     ) -> Iterable[bytes]:
         """What `application` answers, or the fault that is due."""
         service = "emr" if service == "elasticmapreduce" else service
-        rule = self._due(service, _operation(environ))
+        rule = self._due(service, _operation(environ), environ["local_emr.region"])
         if rule is None:
             return application(environ, start_response)
         if rule.kind in _ANSWERS:
@@ -101,25 +89,12 @@ class Faults:
                 pass
         raise ConnectionResetError("a fault on demand")  # the HTTP server closes the connection
 
-    def _due(self, service: str, operation: str) -> Rule | None:
-        with self._lock:
-            self._refresh()
-            return next((rule for rule in self._rules if rule.meets(service, operation)), None)
-
-    def _refresh(self) -> None:
-        try:
-            stat = self.path.stat()
-        except FileNotFoundError:
-            self._version, self._rules = None, []
-            return
-        if self._version == (stat.st_mtime_ns, stat.st_ino):
-            return
-        self._version = (stat.st_mtime_ns, stat.st_ino)
-        try:
-            self._rules = [Rule(**line) for line in json.loads(self.path.read_text())]
-        except (OSError, TypeError, ValueError) as error:
-            self._rules = []
-            print(f"{self.path} is left out: {error}", file=sys.stderr)
+    def _due(self, service: str, operation: str, region: str) -> Rule | None:
+        subject = {"service": [service], "operation": [operation]}
+        if (rule := self.rules.due(SINGLE_KINDS, **subject)) is not None:
+            return rule
+        rates = service == "emr" and self.rules.is_there("rates", **subject)
+        return Rule("throttle") if rates and not self.buckets.take(region, operation) else None
 
 
 def _operation(environ: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""`hadoop` and `hdfs` on a node of local EMR: the file system shell, on the same s3:// folders that Spark sees.
+"""`hadoop` and `hdfs` on a node of local EMR: the file system shell, on the same folders that Spark sees.
 
 hadoop fs -ls s3://bucket/prefix/
 hdfs dfs -cat s3://bucket/key
@@ -12,19 +12,20 @@ from xml.etree import ElementTree
 
 from local_emr.jvm import java_command
 from local_emr.spark_application import Application
-from local_emr.spark_settings import bucket_mounts, file_systems
+from local_emr.spark_settings import file_systems, mounts
 from local_emr.spark_submit import spark_home
 
 SHELL = "org.apache.hadoop.fs.FsShell"
 
 
 def main(words: list[str]) -> int:
-    """`fs` and `dfs` only: there is neither YARN nor HDFS here, and no MapReduce to run a jar."""
+    """`fs` and `dfs` only: there is no YARN here, and no MapReduce to run a jar."""
     if not words or words[0] not in ("fs", "dfs"):
         command = " ".join(words[:2]) or "without a command"
         print(f"local EMR: hadoop {command}: not available; `hadoop fs` is.", file=sys.stderr)
         return 1
-    settings = {**file_systems(), **bucket_mounts(Application.of_environment().buckets)}
+    application = Application.of_environment()
+    settings = {**file_systems(), **mounts(application.buckets, application.hdfs)}
     with tempfile.TemporaryDirectory() as folder:
         write_site(Path(folder, "core-site.xml"), settings)
         java = java_command([folder, f"{spark_home()}/jars/*"], ["-Xmx512m"])

@@ -6,6 +6,7 @@
     HOME/s3/            buckets as folders, objects as files
     HOME/clusters/ID/   one cluster: cluster.json, its node, its logs until they are uploaded
     HOME/faults.json    faults on demand, where there are to be any: see `faults.py`
+    HOME/settings.json  settings of the server, where there are to be any: see `settings.py`
     HOME/cache/         what may be deleted at any time: see `node.py` and `class_archive.py`
 
 Standard library only: `control` imports it, and must be quick.
@@ -19,6 +20,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
+
+from local_emr import settings
 
 
 class Home:
@@ -34,6 +37,7 @@ class Home:
         self.clusters = self.root / "clusters"
         self.cache = self.root / "cache"
         self.faults = self.root / "faults.json"
+        self.settings = self.root / "settings.json"
 
     def make(self) -> None:
         """Create what is missing. Readable by its owner alone: data and logs of a user's jobs lie here."""
@@ -85,9 +89,9 @@ def write_atomic(path: Path, text: str) -> None:
 
 
 def fingerprint() -> str:
-    """A digest of local EMR's own sources: a server whose digest differs runs older code."""
+    """A digest of local EMR's own sources and settings: a server whose digest differs is not what is wanted now."""
     package = Path(__file__).parent
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(json.dumps(settings.chosen(os.environ), sort_keys=True).encode())
     for source in sorted(package.rglob("*.py")):
         digest.update(source.relative_to(package).as_posix().encode())
         digest.update(source.read_bytes())

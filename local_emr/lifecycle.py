@@ -40,6 +40,8 @@ def end(store: Store, cluster: Cluster, code: str, message: str, details: list[d
     status.update(State="TERMINATING", StateChangeReason={"Code": code, "Message": message})
     if details:
         status["ErrorDetails"] = details
+    for group in cluster["_Groups"]:
+        group["Status"]["State"] = "TERMINATING"
     store.touch(cluster)
 
 
@@ -80,8 +82,9 @@ def count_running(group: dict[str, Any]) -> None:
     """A group's or fleet's count of running instances, after these have changed."""
     running = [i["Market"] for i in group["_Instances"] if i["Status"]["State"] == "RUNNING"]
     if "InstanceFleetType" in group:
-        group["ProvisionedSpotCapacity"] = running.count("SPOT")
-        group["ProvisionedOnDemandCapacity"] = len(running) - running.count("SPOT")
+        weight = group["InstanceTypeSpecifications"][0]["WeightedCapacity"]
+        group["ProvisionedSpotCapacity"] = running.count("SPOT") * weight
+        group["ProvisionedOnDemandCapacity"] = running.count("ON_DEMAND") * weight
     else:
         group["RunningInstanceCount"] = len(running)
 

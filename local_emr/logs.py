@@ -4,8 +4,7 @@
     <LogUri>/<cluster>/containers/<application>/<container>/{stdout,stderr}.gz
     <LogUri>/<cluster>/node/<instance>/bootstrap-actions/<n>/{controller,stdout,stderr}.gz
 
-EMR uploads every five minutes. Here it is done before a step is shown as ended, on purpose: who looks at a failed step
-should not have to wait for the reason.
+`log_archive.py` says when.
 """
 
 import gzip
@@ -15,8 +14,6 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Protocol
-
-from local_emr.store import Cluster
 
 
 class ObjectStore(Protocol):
@@ -33,28 +30,25 @@ def split_uri(uri: str) -> tuple[str, str]:
     return bucket, key
 
 
-def log_key(cluster: Cluster, name: str) -> tuple[str, str]:
-    """(bucket, key) of a log under the cluster's LogUri."""
-    bucket, prefix = split_uri(cluster["_LogUri"])
-    return bucket, "/".join(part for part in (prefix.strip("/"), cluster["Id"], name) if part)
+def log_key(log_uri: str, cluster_id: str, name: str) -> tuple[str, str]:
+    """(bucket, key) of a cluster's log under a LogUri."""
+    bucket, prefix = split_uri(log_uri)
+    return bucket, "/".join(part for part in (prefix.strip("/"), cluster_id, name) if part)
 
 
-def upload(s3: ObjectStore, cluster: Cluster, logs: Path, folder: str) -> None:
-    """Upload every file of `logs/folder`. A cluster without LogUri has no logs; a missing bucket is no error."""
-    if not cluster["_LogUri"] or not (logs / folder).is_dir():
-        return
-    for path in sorted((logs / folder).rglob("*")):
-        if not path.is_file() or path.name.startswith("."):
-            continue
-        bucket, key = log_key(cluster, f"{path.relative_to(logs).as_posix()}.gz")
-        try:
-            with tempfile.NamedTemporaryFile(dir=logs, prefix=".upload-") as packed:
-                with path.open("rb") as source, gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as target:
-                    shutil.copyfileobj(source, target)
-                packed.flush()
-                s3.put_file(bucket, key, Path(packed.name))
-        except Exception as error:  # logs never decide what becomes of a step
-            print(f"{cluster['Id']}: log {key} was not uploaded: {error!r}", file=sys.stderr)
+def upload(s3: ObjectStore, log_uri: str, cluster_id: str, path: Path, name: str) -> bool:
+    """Upload one file, packed; whether it is there. A missing bucket is no error."""
+    bucket, key = log_key(log_uri, cluster_id, f"{name}.gz")
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".upload-") as packed:
+            with path.open("rb") as source, gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as target:
+                shutil.copyfileobj(source, target)
+            packed.flush()
+            s3.put_file(bucket, key, Path(packed.name))
+    except Exception as error:  # logs never decide what becomes of a step
+        print(f"{cluster_id}: log {key} was not uploaded: {error!r}", file=sys.stderr)
+        return False
+    return True
 
 
 class Controller:

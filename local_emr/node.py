@@ -3,6 +3,7 @@
     clusters/ID/node/    a virtual environment; `bin` is first on PATH: python3, pip3, sudo, spark-submit, hadoop, aws
     clusters/ID/home/    $HOME: what /home/hadoop is on EMR
     clusters/ID/tmp/     $TMPDIR, and Spark's scratch space
+    clusters/ID/hdfs/    what hdfs:// and paths without a scheme mean to Spark and Hadoop
     clusters/ID/work/    working directories of bootstrap actions and steps
     clusters/ID/logs/    logs until they are uploaded, in EMR's layout
 
@@ -48,6 +49,24 @@ NOT_HERE = """#!/bin/sh
 # local EMR: this machine's own system is left alone.
 echo "local EMR: not run on this machine: $(basename "$0") $*" >&2
 """
+# Of other applications than Spark and Hadoop's file system. As on EMR where they are not installed, the step fails.
+ABSENT = (
+    "beeline", "flink", "flink-yarn-session", "hadoop-streaming", "hbase", "hive", "hive-script", "mapred", "oozie",
+    "pig", "pig-script", "presto-cli", "pyspark", "spark-shell", "sparkR", "sqoop", "trino-cli", "yarn"
+)  # fmt: skip
+NOT_AVAILABLE = """#!/bin/sh
+echo "local EMR: $(basename "$0"): not available: spark-submit, spark-sql, hadoop fs, aws and s3-dist-cp are." >&2
+exit 1
+"""
+# The step "Setup Hadoop Debugging": it starts what shows logs in the old console.
+STATE_PUSHER = """#!/bin/sh
+echo "local EMR: nothing to set up: logs are in S3." >&2
+"""
+# pip knows no user's packages in an environment like the node's; on EMR they are hadoop's, and the jobs'.
+NO_USER_OPTION = (
+    "import sys; sys.argv[2:] = [w for w in sys.argv[2:] if w != '--user'] "
+    "if sys.argv[:2] == ['-m', 'install'] else sys.argv[2:]"
+)
 PIP = '#!/bin/sh\nexec "{bin}/python3" -m pip "$@"\n'
 # The commands that local EMR provides run in its own Python, away from what a job puts into PYTHONPATH.
 OURS = """#!/bin/sh
@@ -70,12 +89,12 @@ class Node:
         self.environment_folder = folder / "node"
         self.bin = self.environment_folder / "bin"
         self.home, self.tmp = folder / "home", folder / "tmp"
-        self.work, self.logs = folder / "work", folder / "logs"
+        self.work, self.logs, self.hdfs = folder / "work", folder / "logs", folder / "hdfs"
 
     def make(self) -> None:
         """Make the node, anew if there is one: about 0.1 s with our own Python."""
         self.remove()
-        for folder in (self.home, self.tmp, self.work, self.logs):
+        for folder in (self.home, self.tmp, self.work, self.logs, self.hdfs / "user/hadoop", self.hdfs / "tmp"):
             folder.mkdir(parents=True, exist_ok=True)
         if self.python:
             packages = _packages_of(self.python, self.cache)
@@ -87,12 +106,13 @@ class Node:
             venv.EnvBuilder(symlinks=True).create(self.environment_folder)
         for own in self.environment_folder.glob("lib/python*/site-packages"):
             # addsitedir, not a plain path: it also runs the .pth files there (on 3.12 distutils comes from setuptools')
-            (own / "local_emr.pth").write_text(f"import site; site.addsitedir({str(packages)!r})\n")
+            packages_line = f"import site; site.addsitedir({str(packages)!r})"
+            (own / "local_emr.pth").write_text(f"{packages_line}\n{NO_USER_OPTION}\n")
         self._make_commands()
 
     def remove(self) -> None:
         """Delete all but the cluster's record. Logs are in S3 by then."""
-        for folder in (self.environment_folder, self.home, self.tmp, self.work, self.logs):
+        for folder in (self.environment_folder, self.home, self.tmp, self.work, self.logs, self.hdfs):
             shutil.rmtree(folder, ignore_errors=True)
 
     def _make_commands(self) -> None:
@@ -102,7 +122,11 @@ class Node:
         commands = dict.fromkeys(("yum", "dnf", "systemctl", "service"), NOT_HERE)
         commands["sudo"] = SUDO
         commands |= {name: PIP.format(bin=self.bin) for name in ("pip", "pip3", "pip3.9", "pip3.11")}
-        commands["spark-submit"] = _ours("local_emr.spark_submit")
+        commands |= dict.fromkeys(ABSENT, NOT_AVAILABLE) | {"state-pusher-script": STATE_PUSHER}
+        commands["s3-dist-cp"] = commands["s3-dist-cp.sh"] = _ours("local_emr.s3_dist_cp")
+        for name in ("spark-submit", "spark-sql", "spark-example"):
+            commands[name] = _ours(f"local_emr.{name.replace('-', '_')}")
+        commands["run-example"] = commands["spark-example"]
         for name in ("hadoop", "hdfs"):
             commands[name] = _ours("local_emr.hadoop")
         if importlib.util.find_spec("awscli"):
@@ -116,12 +140,13 @@ class Node:
         """All variables of a process of this node: `endpoint` is where its AWS clients go, with no real credentials."""
         java_home = java.java_home()
         path = [str(self.bin), str(java_home / "bin"), *_system_path()]
-        return {
+        variables = {
             **_passed(),
             "PATH": os.pathsep.join(path),
             "HOME": str(self.home),
             "USER": "hadoop",
             "LOGNAME": "hadoop",
+            "HADOOP_USER_NAME": "hadoop",
             "SHELL": "/bin/bash",
             "TMPDIR": str(self.tmp),
             "VIRTUAL_ENV": str(self.environment_folder),
@@ -141,6 +166,7 @@ class Node:
             "LOCAL_EMR_CLUSTER": str(self.folder),
             **more,
         }
+        return {**variables, "LOCAL_EMR_VARIABLES": " ".join(sorted([*variables, "LOCAL_EMR_VARIABLES"]))}
 
 
 def _ours(module: str) -> str:

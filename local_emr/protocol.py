@@ -4,6 +4,7 @@ A request is one POST: the operation in `X-Amz-Target: ElasticMapReduce.<Operati
 Timestamps are epoch seconds on the wire and stay so here.
 """
 
+import functools
 import json
 import sys
 import traceback
@@ -26,8 +27,9 @@ Members = dict[str, Any]
 Operation = Callable[[str, Members], Members | None]  # region, checked members -> output members
 
 
+@functools.cache
 def service_model() -> ServiceModel:
-    """botocore's model of EMR: names, shapes, enums and limits of all operations."""
+    """botocore's model of EMR: names, shapes, enums and limits of all operations. It takes a third of a second."""
     return botocore.session.get_session().get_service_model("emr")
 
 

@@ -5,13 +5,14 @@ import re
 import string
 from typing import Any
 
+from local_emr import catalog, ebs
 from local_emr.errors import validation_error
 from local_emr.store import ACTIVE_STEP, Cluster, Step, now
 
 ACCOUNT = "123456789012"  # moto's, so that ARNs agree with what STS says
 MAX_ACTIVE_STEPS = 256
 MAX_STEP_CHARACTERS = 10_240
-MAX_BOOTSTRAP_ACTIONS = 16
+AUTO_SCALING_STATUS = {"State": "ATTACHED", "StateChangeReason": {"Code": "USER_REQUEST", "Message": ""}}
 TERMINATE_ACTIONS = ("TERMINATE_CLUSTER", "TERMINATE_JOB_FLOW")
 
 # Members of RunJobFlow that DescribeCluster's Cluster has under the same name.
@@ -62,7 +63,8 @@ def new_cluster(region: str, request: dict[str, Any]) -> Cluster:
     cluster_id, created = new_id("j-"), now()
     instances = request["Instances"]
     fleets = bool(instances.get("InstanceFleets"))
-    keep_alive = instances.get("KeepJobFlowAliveWhenNoSteps", False)
+    highly_available = any(g["InstanceRole"] == "MASTER" and g["InstanceCount"] > 1 for g in group_configs(instances))
+    keep_alive = instances.get("KeepJobFlowAliveWhenNoSteps", False) or highly_available
     log_uri = request.get("LogUri")
     cluster: Cluster = {key: request[key] for key in SAME_IN_CLUSTER if key in request}
     cluster |= {
@@ -76,7 +78,7 @@ def new_cluster(region: str, request: dict[str, Any]) -> Cluster:
         "RequestedAmiVersion": request.get("AmiVersion"),
         "RunningAmiVersion": request.get("AmiVersion"),
         "AutoTerminate": not keep_alive,
-        "TerminationProtected": instances.get("TerminationProtected", False),
+        "TerminationProtected": instances.get("TerminationProtected", False) or highly_available,
         "UnhealthyNodeReplacement": instances.get("UnhealthyNodeReplacement", False),
         "VisibleToAllUsers": request.get("VisibleToAllUsers", True),
         "NormalizedInstanceHours": 0,
@@ -98,8 +100,11 @@ def new_cluster(region: str, request: dict[str, Any]) -> Cluster:
         "_AutoTermination": request.get("AutoTerminationPolicy"),
         "_ManagedScaling": request.get("ManagedScalingPolicy"),
     }
-    cluster.setdefault("Applications", [])
-    cluster.setdefault("Tags", [])
+    cluster["Applications"] = catalog.with_versions(request.get("ReleaseLabel"), request.get("Applications", []))
+    cluster["Tags"] = [{"Value": "", **tag} for tag in request.get("Tags", [])]
+    cluster.setdefault("Configurations", [])
+    if request.get("ReleaseLabel"):
+        cluster.setdefault("ScaleDownBehavior", "TERMINATE_AT_TASK_COMPLETION")
     cluster["_Steps"] = new_steps(cluster, request.get("Steps", []), request.get("StepExecutionRoleArn"))
     return cluster
 
@@ -145,7 +150,7 @@ def new_groups(configs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [
         {
             "Id": new_id("ig-"),
-            "Name": config.get("Name", config["InstanceRole"].title()),
+            "Name": config.get("Name", config["InstanceRole"]),
             "Market": config.get("Market", "ON_DEMAND"),
             "BidPrice": config.get("BidPrice"),
             "InstanceGroupType": config["InstanceRole"],
@@ -153,11 +158,11 @@ def new_groups(configs: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "RequestedInstanceCount": config["InstanceCount"],
             "RunningInstanceCount": 0,
             "Configurations": config.get("Configurations", []),
-            "EbsBlockDevices": _ebs_devices(config.get("EbsConfiguration", {})),
+            "EbsBlockDevices": _devices(config),
             "EbsOptimized": config.get("EbsConfiguration", {}).get("EbsOptimized"),
             "ShrinkPolicy": {},
             "AutoScalingPolicy": config.get("AutoScalingPolicy")
-            and {**config["AutoScalingPolicy"], "Status": {"State": "ATTACHED", "StateChangeReason": {}}},
+            and {**config["AutoScalingPolicy"], "Status": AUTO_SCALING_STATUS},
             "CustomAmiId": config.get("CustomAmiId"),
             "Status": _provisioning("PROVISIONING"),
             "_Role": config["InstanceRole"],
@@ -171,16 +176,17 @@ def new_groups(configs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def new_fleets(configs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Instance fleets; every unit of target capacity is one instance of the first type that is asked for."""
+    """Instance fleets, with instances of the first type that is asked for, until the target capacities are reached."""
     fleets = []
     for config in configs:
-        types = config.get("InstanceTypeConfigs") or [{"InstanceType": "m5.xlarge"}]
+        types = config["InstanceTypeConfigs"]
         on_demand, spot = config.get("TargetOnDemandCapacity", 0), config.get("TargetSpotCapacity", 0)
-        markets = ["ON_DEMAND"] * on_demand + ["SPOT"] * spot
+        weight = types[0].get("WeightedCapacity", 1)
+        markets = ["ON_DEMAND"] * -(-on_demand // weight) + ["SPOT"] * -(-spot // weight)
         fleets.append(
             {
                 "Id": new_id("if-"),
-                "Name": config.get("Name", config["InstanceFleetType"].title()),
+                "Name": config.get("Name", config["InstanceFleetType"]),
                 "InstanceFleetType": config["InstanceFleetType"],
                 "TargetOnDemandCapacity": on_demand,
                 "TargetSpotCapacity": spot,
@@ -190,7 +196,7 @@ def new_fleets(configs: list[dict[str, Any]]) -> list[dict[str, Any]]:
                     {
                         **t,
                         "WeightedCapacity": t.get("WeightedCapacity", 1),
-                        "EbsBlockDevices": _ebs_devices(t.get("EbsConfiguration", {})),
+                        "EbsBlockDevices": _devices(t),
                     }
                     for t in types
                 ],
@@ -220,21 +226,14 @@ def new_instance(instance_type: str, market: str) -> dict[str, Any]:
     }
 
 
+def _devices(config: dict[str, Any]) -> list[dict[str, Any]]:
+    """The EbsBlockDevices of an instance group's or a fleet's instance type."""
+    instance_type = config["InstanceType"]
+    return ebs.devices(config.get("EbsConfiguration"), instance_type, catalog.has_only_ebs(instance_type))
+
+
 def _provisioning(state: str) -> dict[str, Any]:
     return {"State": state, "StateChangeReason": {"Message": ""}, "Timeline": {"CreationDateTime": now()}}
-
-
-def _ebs_devices(configuration: dict[str, Any]) -> list[dict[str, Any]]:
-    devices: list[dict[str, Any]] = []
-    for config in configuration.get("EbsBlockDeviceConfigs", []):
-        for _ in range(config.get("VolumesPerInstance", 1)):
-            devices.append(
-                {
-                    "VolumeSpecification": config["VolumeSpecification"],
-                    "Device": f"/dev/sd{chr(ord('b') + len(devices))}",
-                }
-            )
-    return devices
 
 
 def new_steps(cluster: Cluster, configs: list[dict[str, Any]], role: str | None = None) -> list[Step]:
@@ -254,16 +253,19 @@ def _new_step(cluster: Cluster, config: dict[str, Any], role: str | None) -> Ste
         raise validation_error(f"Action on failure '{action}' is invalid.")
     if _characters(jar) > MAX_STEP_CHARACTERS:
         raise validation_error(f"The strings of a step may have at most {MAX_STEP_CHARACTERS} characters.")
+    logging = config.get("StepMonitoringConfiguration", {}).get("S3MonitoringConfiguration", {})
     return {
         "Id": new_id("s-"),
         "Name": config["Name"],
         "ActionOnFailure": action,
         "ExecutionRoleArn": role,
+        "LogUri": logging.get("LogUri"),
+        "EncryptionKeyArn": logging.get("EncryptionKeyArn"),
         "Config": {
             "Jar": jar["Jar"],
             "MainClass": jar.get("MainClass"),
             "Args": jar.get("Args", []),
-            "Properties": {p["Key"]: p.get("Value", "") for p in jar.get("Properties", [])},
+            "Properties": {p.get("Key", ""): p.get("Value", "") for p in jar.get("Properties", [])},
         },
         "Status": {"State": "PENDING", "StateChangeReason": {}, "Timeline": {"CreationDateTime": now()}},
     }

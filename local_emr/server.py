@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -13,6 +14,8 @@ from local_emr import validation
 from local_emr.agent import Agent, Pace, Surroundings
 from local_emr.app import App
 from local_emr.class_archive import ClassArchive
+from local_emr.cluster_faults import ClusterFaults
+from local_emr.fault_rules import Rules
 from local_emr.faults import Faults
 from local_emr.home import Home, fingerprint, write_atomic
 from local_emr.housekeeping import Housekeeper
@@ -24,6 +27,7 @@ from local_emr.protocol import EmrProtocol
 from local_emr.recovery import recover
 from local_emr.s3 import S3
 from local_emr.services import Services
+from local_emr.settings import Settings
 from local_emr.spark_submit import spark_home
 from local_emr.store import ENDED, Cluster, Store
 
@@ -32,7 +36,13 @@ class Server:
     """Everything behind one port. The caller holds the home's lock."""
 
     def __init__(
-        self, home: Home, port: int, python: str | None = None, log_requests: bool = False, pace: Pace | None = None
+        self,
+        home: Home,
+        port: int,
+        python: str | None = None,
+        log_requests: bool = False,
+        pace: Pace | None = None,
+        settings: Settings | None = None,
     ) -> None:
         self.home, self.python = home, python
         self.fingerprint = fingerprint()
@@ -41,11 +51,19 @@ class Server:
         self.services = Services()
         emr = Emr(self.store, self.services, self.launch)
         protocol = EmrProtocol(bound(emr), self.store.transaction)
-        self.app = App(protocol, self.s3, self.services, self.status, Faults(home.faults))
+        rules = Rules(home.faults)
+        self.app = App(protocol, self.s3, self.services, self.status, Faults(rules))
         self.http = HttpServer(port, self.app, log_requests)
         self.url = f"http://127.0.0.1:{self.http.port}"
+        settings = settings or Settings()
         self.around = Surroundings(
-            self.store, self.s3, lambda c: validation.find_problem(self.services, c), self.url, pace or Pace()
+            self.store,
+            self.s3,
+            lambda c: validation.find_problem(self.services, c),
+            self.url,
+            ClusterFaults(rules),
+            (pace or Pace()).times(settings.pace),
+            settings,
         )
 
     def start(self) -> None:
@@ -53,6 +71,7 @@ class Server:
         self.services.start()
         Housekeeper(self.store, ClassArchive(self.home.cache, Path(spark_home()) / "jars")).start()
         self.store.load()
+        self._tidy()
         self._resume()
         threading.Thread(
             target=self.http.serve_forever, kwargs={"poll_interval": 0.1}, name="http", daemon=True
@@ -82,6 +101,15 @@ class Server:
     def launch(self, cluster: Cluster) -> None:
         """Give a new cluster its life."""
         self._agent(cluster).start()
+
+    def _tidy(self) -> None:
+        """Remove what a server that was killed in mid-write left: halves of records, folders that never had one."""
+        for folder in self.home.clusters.iterdir():
+            if folder.is_dir():
+                for half in folder.glob(".cluster.json.*"):
+                    half.unlink(missing_ok=True)
+                if not (folder / "cluster.json").exists():
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def _resume(self) -> None:
         for cluster in self.store.clusters.values():

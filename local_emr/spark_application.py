@@ -53,6 +53,15 @@ class Application:
         return self.folder.parent.parent / "cache"
 
     @property
+    def hdfs(self) -> Path:
+        return self.folder / "hdfs"
+
+    @property
+    def parts(self) -> Path:
+        """What is this application's alone in the step's folder."""
+        return self.work / f".{self.id}"
+
+    @property
     def container_name(self) -> str:
         """The application master's: container_<ms>_<nnnn>_01_000001."""
         return f"{self.id.replace('application', 'container')}_01_000001"
@@ -93,15 +102,17 @@ class Application:
             file.write(self.id + "\n")
         log("INFO", "YarnClientImpl", f"Submitted application {self.id}")
 
-    def localize(self, properties: dict[str, str]) -> None:
-        """Put --files and --archives where YARN puts them: into the container's working directory."""
-        self.container_work.mkdir(parents=True, exist_ok=True)
+    def localize(self, properties: dict[str, str], folder: Path) -> None:
+        """Put --files and --archives where YARN puts them: into a container's working directory."""
+        folder.mkdir(parents=True, exist_ok=True)
         for entry in filter(None, properties.get("spark.files", "").split(",")):
             source, name = self._localized(entry)
-            shutil.copyfile(source, self.container_work / name)
+            if source != folder / name:
+                shutil.copyfile(source, folder / name)
         for entry in filter(None, properties.get("spark.archives", "").split(",")):
             source, name = self._localized(entry)
-            shutil.unpack_archive(source, self.container_work / name)
+            if not (folder / name).is_dir() and source != folder / name:
+                shutil.unpack_archive(source, folder / name)
 
     def _localized(self, entry: str) -> tuple[Path, str]:
         """(local path, name in the container) of `uri#name`."""
@@ -115,14 +126,20 @@ class Application:
             raise SystemExit(f'Exception in thread "main" java.io.FileNotFoundException: No such file: {uri}')
         return path, name or path.name
 
-    def run_in_container(self, command: list[str], environment: dict[str, str], is_python: bool) -> int:
-        """Run the driver as YARN's application master would, and report on it; the submitter's exit code."""
+    def run_in_container(self, command: list[str], environment: dict[str, str], is_python: bool, waits: bool) -> int:
+        """Run the driver as YARN's application master would, and report on it; the submitter's exit code.
+
+        When it does not wait (spark.yarn.submit.waitAppCompletion=false), the driver lives on in the background.
+        """
         logs = self.container_logs
         logs.mkdir(parents=True)
         with (logs / "stdout").open("wb") as stdout, (logs / "stderr").open("wb") as stderr:
             driver = subprocess.Popen(command, env=environment, cwd=self.container_work, stdout=stdout, stderr=stderr)
         waiting = "AM container is launched, waiting for AM container to Register with RM"
         report(self.id, "ACCEPTED", self.start_ms, diagnostics=waiting)
+        if not waits:
+            driver.returncode = 0  # left to itself on purpose: no warning that it still runs
+            return 0
         details = True
         while True:
             try:

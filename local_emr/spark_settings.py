@@ -1,7 +1,8 @@
 """The properties that Spark runs with here: the cluster's own, and those that make one machine stand in for EMR.
 
 Nothing here changes what a job computes. What is set: where Spark runs (`local[cores]`), that it listens on loopback
-only, that memory fits this machine, and that `s3://` URIs are the folders that hold the buckets.
+only, that memory fits this machine, that `s3://` URIs are the folders that hold the buckets, and that HDFS, the default
+file system on EMR, is a folder of the cluster's: a path without a scheme is not a file of this machine.
 """
 
 import contextlib
@@ -15,6 +16,8 @@ VIEW_FILE_SYSTEM = "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme"
 # Raw: the checksummed one leaves .crc files beside the objects.
 LOCAL_FILE_SYSTEM = "org.apache.hadoop.fs.RawLocalFileSystem"
 FILE_COMMITTER = "org.apache.hadoop.mapreduce.lib.output.FileOutputCommitterFactory"
+CHECKPOINTS = "org.apache.spark.sql.execution.streaming.FileSystemBasedCheckpointFileManager"
+TOO_MUCH = "{} of {} is more than this machine can give a job: {}m is used"
 MEMORY_SHARE = 0.6  # of this machine's memory that one job's heap may have
 UNITS = {
     "": 1.0,
@@ -50,23 +53,24 @@ def exported_variables(cluster: dict[str, Any]) -> dict[str, str]:
     return found
 
 
-def bucket_mounts(buckets: Path) -> dict[str, str]:
-    """A mount for every bucket there is, of the view file system that S3's schemes are."""
+def mounts(buckets: Path, hdfs: Path) -> dict[str, str]:
+    """A mount for every bucket there is, of the view file system that S3's schemes are, and HDFS's."""
+    names = [bucket for bucket in sorted(buckets.iterdir()) if bucket.is_dir() and not bucket.name.startswith(".")]
     return {
-        f"fs.viewfs.mounttable.{bucket.name}.linkFallback": bucket.as_uri()
-        for bucket in sorted(buckets.iterdir())
-        if bucket.is_dir() and not bucket.name.startswith(".")
+        **{f"fs.viewfs.mounttable.{bucket.name}.linkFallback": bucket.as_uri() for bucket in names},
+        "fs.viewfs.mounttable.default.linkFallback": hdfs.as_uri(),
     }
 
 
 def file_systems() -> dict[str, str]:
-    """Hadoop's settings that make s3://, s3a:// and s3n:// views of local folders."""
-    settings = {"fs.file.impl": LOCAL_FILE_SYSTEM}
-    for scheme in SCHEMES:
+    """Hadoop's settings that make s3://, s3a://, s3n:// and hdfs:// views of local folders."""
+    settings = {"fs.file.impl": LOCAL_FILE_SYSTEM, "fs.defaultFS": "hdfs:///"}
+    for scheme in (*SCHEMES, "hdfs"):
         settings[f"fs.{scheme}.impl"] = VIEW_FILE_SYSTEM
+        settings[f"fs.viewfs.overload.scheme.target.{scheme}.impl"] = LOCAL_FILE_SYSTEM
+    for scheme in SCHEMES:
         # Hadoop's default for s3a is a committer of a jar that is not here; on folders a rename is a rename.
         settings[f"mapreduce.outputcommitter.factory.scheme.{scheme}"] = FILE_COMMITTER
-        settings[f"fs.viewfs.overload.scheme.target.{scheme}.impl"] = LOCAL_FILE_SYSTEM
     return settings
 
 
@@ -79,6 +83,8 @@ def machine_properties() -> dict[str, str]:
         "spark.driver.host": "127.0.0.1",
         # Else a listing starts a process for every file, to ask who owns it: minutes instead of seconds.
         "spark.sql.sources.ignoreDataLocality": "true",
+        # The other one asks for HDFS's own client, which wants a name node.
+        "spark.sql.streaming.checkpointFileManagerClass": CHECKPOINTS,
     }
 
 
@@ -107,7 +113,7 @@ def fitted_heap(properties: dict[str, str], limit: int) -> tuple[int, list[str]]
     """(MiB of heap, what is to be said of it). Executors run inside the driver here: the larger of the two counts."""
     asked = {name: mebibytes(properties.get(name)) for name in ("spark.driver.memory", "spark.executor.memory")}
     said = [
-        f"{name} of {properties[name]} is more than this machine can give a job: {limit}m is used"
+        TOO_MUCH.format(name, properties[name], limit)
         for name, size in asked.items()
         if size is not None and size > limit
     ]

@@ -2,6 +2,7 @@
 
 `--master yarn` becomes local Spark; logs still go where EMR puts them. In deploy mode cluster the driver's output goes
 to its container's logs, and this command's stderr tells what YARN's client would; in client mode it stays here.
+Executors are threads of the driver, or processes of their own: see `spark_executors.py`.
 Spark's own launcher is skipped: it starts a JVM only to print the command line of the next.
 """
 
@@ -13,18 +14,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from local_emr import spark_executors
 from local_emr.class_archive import ClassArchive
-from local_emr.jvm import java_command
+from local_emr.java import java_home
+from local_emr.jvm import COLLECTOR, java_command
 from local_emr.spark_application import Application
 from local_emr.spark_arguments import SparkArguments, parse
+from local_emr.spark_executors import Plan
 from local_emr.spark_settings import (
-    bucket_mounts,
     cluster_properties,
-    cores,
     exported_variables,
-    fitted_heap,
     machine_properties,
     memory_limit,
+    mounts,
     read_properties,
     write_properties,
 )
@@ -34,7 +36,13 @@ MAIN_CLASS = "org.apache.spark.deploy.SparkSubmit"
 NOT_HERE = (  # of YARN's
     "--master", "--deploy-mode", "--queue", "--principal", "--keytab", "spark.master", "spark.submit.deployMode"
 )  # fmt: skip
+# What a plan has decided, when executors are processes.
+PLANNED = (
+    "--driver-memory", "--executor-memory", "--executor-cores", "--num-executors", "--total-executor-cores",
+    "spark.driver.memory", "spark.cores.max"
+)  # fmt: skip
 PYTHON_PROPERTIES = ("spark.pyspark.python", "spark.pyspark.driver.python")
+NODE_PYTHON = Path(__file__).with_name("node_python")
 
 
 def main(words: list[str]) -> int:
@@ -45,25 +53,61 @@ def main(words: list[str]) -> int:
             driver_command(given, {}, 1024), env=driver_environment(application, {}), check=False
         ).returncode
     properties = merged_properties(application, given)
-    heap, remarks = fitted_heap(properties, memory_limit())
-    for remark in remarks:
+    plan = spark_executors.plan(properties, spark_executors.wanted(), memory_limit())
+    for remark in plan.remarks:
         log("WARN", "Client", f"local EMR: {remark}")
-    cluster_mode = properties.get("spark.submit.deployMode") == "cluster"
     if problem := application.missing_file(given.resource):
         print(f'Exception in thread "main" java.io.FileNotFoundException: {problem}', file=sys.stderr)
         return 1
     application.submit()
+    return run(application, given, properties, plan)
+
+
+def run(application: Application, given: SparkArguments, properties: dict[str, str], plan: Plan) -> int:
+    """Run an application that has its id; the submitter's exit code."""
     archive = ClassArchive(application.cache, Path(spark_home()) / "jars")
-    arguments = local_arguments(application, given, properties, heap)
-    command = driver_command(arguments, properties, heap, archive.options())
     environment = driver_environment(application, properties)
+    fixed = plan.properties()
+    if plan.count:
+        fixed |= executors(application, properties, plan, environment, archive)
+    arguments = local_arguments(application, given, properties, plan, fixed)
+    command = driver_command(arguments, properties, plan.driver_heap, archive.options())
+    cluster_mode = properties.get("spark.submit.deployMode") == "cluster"
     try:
-        if not cluster_mode:
-            return subprocess.run(command, env=environment, check=False).returncode
-        application.localize(properties)
-        return application.run_in_container(command, environment, is_python=given.resource.endswith(".py"))
+        if cluster_mode:
+            application.localize(properties, application.container_work)
+            waits = properties.get("spark.yarn.submit.waitAppCompletion") != "false"
+            is_python = str(given.resource).endswith(".py")
+            return application.run_in_container(command, environment, is_python, waits)
+        if not plan.count:  # tasks run in this very folder, and find there what --files and --archives brought
+            application.localize(properties, application.work)
+        return subprocess.run(command, env=environment, check=False).returncode
     finally:
         archive.keep_list()
+
+
+def executors(
+    application: Application,
+    properties: dict[str, str],
+    plan: Plan,
+    environment: dict[str, str],
+    archive: ClassArchive,
+) -> dict[str, str]:
+    """Make what an application's executors start from; the properties, and variables of `environment`, that say so."""
+    drop = spark_executors.of_driver_alone(environment, properties)
+    home = spark_executors.make_spark_home(application.parts, Path(spark_home()))
+    java = spark_executors.make_java_home(
+        application.parts,
+        str(java_home()),
+        application.container_name.rpartition("_")[0],
+        application.container_logs.parent,
+        application.work / spark_executors.PIDS,
+        plan.heap,
+        [COLLECTOR, *archive.options(may_list=False)],
+        drop,
+    )
+    environment |= {"SPARK_HOME": str(home), "SPARK_SCALA_VERSION": spark_executors.SCALA}
+    return {"spark.executorEnv.JAVA_HOME": str(java)}
 
 
 def merged_properties(application: Application, given: SparkArguments) -> dict[str, str]:
@@ -76,19 +120,21 @@ def merged_properties(application: Application, given: SparkArguments) -> dict[s
 
 
 def local_arguments(
-    application: Application, given: SparkArguments, properties: dict[str, str], heap: int
+    application: Application, given: SparkArguments, properties: dict[str, str], plan: Plan, fixed: dict[str, str]
 ) -> SparkArguments:
     """The command line for Spark itself: everything the job asked for, but here."""
-    mounts = {f"spark.hadoop.{name}": value for name, value in bucket_mounts(application.buckets).items()}
-    defaults = {name: value for name, value in {**properties, **mounts}.items() if name not in NOT_HERE}
+    not_here = (*NOT_HERE, *PLANNED, *plan.properties())
+    folders = mounts(application.buckets, application.hdfs).items()
+    places = {f"spark.hadoop.{name}": value for name, value in folders}
+    defaults = {name: value for name, value in {**properties, **places}.items() if name not in not_here}
     write_properties(application.properties_file, defaults)
     pythons = {name: "python3" for name in PYTHON_PROPERTIES if is_system_python(properties.get(name, ""))}
-    fixed = [("--conf", f"{name}={value}") for name, value in {**machine_properties(), **pythons}.items()]
-    return given.without(*NOT_HERE, "--properties-file", "--driver-memory").having(
-        ("--master", f"local[{cores()}]"),
-        ("--driver-memory", f"{heap}m"),
+    settings = {**machine_properties(), **pythons, **fixed}
+    return given.without(*not_here, "--properties-file").having(
+        ("--master", plan.master),
+        ("--driver-memory", f"{plan.driver_heap}m"),
         ("--properties-file", str(application.properties_file)),
-        *fixed,
+        *(("--conf", f"{name}={value}") for name, value in settings.items()),
     )
 
 
@@ -107,6 +153,7 @@ def driver_environment(application: Application, properties: dict[str, str]) -> 
     asked = {name.removeprefix(prefix): value for name, value in properties.items() if name.startswith(prefix)}
     environment = {**os.environ, **exported_variables(application.cluster), **asked}
     environment["SPARK_HOME"] = spark_home()
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(NODE_PYTHON), environment.get("PYTHONPATH")]))
     environment.setdefault("PYSPARK_PYTHON", "python3")
     for name in ("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON"):
         if is_system_python(environment.get(name, "")):

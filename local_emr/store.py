@@ -4,6 +4,7 @@ A cluster is a dict in the wire shape of DescribeCluster's `Cluster`; keys that 
 because the protocol shapes every answer. All of it is JSON, so a snapshot is the dict itself.
 
     _Region             where it was made
+    _Number             in the order of creation: two may be made in one millisecond
     _CreatedMs          its creation in ms: the cluster's part of application ids
     _LogUri             LogUri as it was given
     _Steps              [DescribeStep's `Step`, with `_Stop` once it is cancelled: its StepCancellationOption]
@@ -22,6 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from local_emr.account import AccountRecord
 from local_emr.home import write_atomic
 
 Cluster = dict[str, Any]
@@ -40,6 +42,7 @@ class Store:
         self.folder = folder
         self.changed = threading.Condition(threading.RLock())
         self.clusters: dict[str, Cluster] = {}
+        self.account = AccountRecord(folder / "account.json")
         self._touched: set[str] = set()
 
     @contextlib.contextmanager
@@ -57,6 +60,7 @@ class Store:
 
     def add(self, cluster: Cluster) -> None:
         """Publish a complete cluster; nobody ever sees half of one."""
+        cluster["_Number"] = 1 + max((c.get("_Number", 0) for c in self.clusters.values()), default=0)
         self.clusters[cluster["Id"]] = cluster
         self.touch(cluster)
 
@@ -70,6 +74,7 @@ class Store:
 
     def load(self) -> None:
         """Read the snapshots of an earlier server; drop clusters that ended long ago."""
+        self.account.load()
         found = []
         for snapshot in self.folder.glob("*/cluster.json"):
             try:
@@ -82,7 +87,7 @@ class Store:
                 shutil.rmtree(snapshot.parent, ignore_errors=True)
             else:
                 found.append(cluster)
-        found.sort(key=lambda c: float(c["Status"]["Timeline"]["CreationDateTime"]))
+        found.sort(key=lambda c: (float(c["Status"]["Timeline"]["CreationDateTime"]), c.get("_Number", 0)))
         self.clusters = {c["Id"]: c for c in found}
 
     def _write(self, cluster: Cluster) -> None:

@@ -7,14 +7,25 @@ wire. All of them run inside one transaction of the store.
 from collections.abc import Callable
 from typing import Any
 
-from local_emr.operations import clusters, instances, policies, releases, security, steps
+from local_emr.operations import (
+    absent,
+    auto_scaling,
+    clusters,
+    instances,
+    job_flows,
+    policies,
+    releases,
+    security,
+    steps,
+    tags,
+)
 from local_emr.operations.context import Emr
 
 OPERATIONS: dict[str, Callable[..., dict[str, Any] | None]] = {
     "RunJobFlow": clusters.run_job_flow,
     "DescribeCluster": clusters.describe_cluster,
     "ListClusters": clusters.list_clusters,
-    "DescribeJobFlows": clusters.describe_job_flows,
+    "DescribeJobFlows": job_flows.describe_job_flows,
     "TerminateJobFlows": clusters.terminate_job_flows,
     "ModifyCluster": clusters.modify_cluster,
     "SetTerminationProtection": clusters.set_termination_protection,
@@ -22,8 +33,8 @@ OPERATIONS: dict[str, Callable[..., dict[str, Any] | None]] = {
     "SetVisibleToAllUsers": clusters.set_visible_to_all_users,
     "SetUnhealthyNodeReplacement": clusters.set_unhealthy_node_replacement,
     "ListBootstrapActions": clusters.list_bootstrap_actions,
-    "AddTags": clusters.add_tags,
-    "RemoveTags": clusters.remove_tags,
+    "AddTags": tags.add_tags,
+    "RemoveTags": tags.remove_tags,
     "AddJobFlowSteps": steps.add_job_flow_steps,
     "DescribeStep": steps.describe_step,
     "ListSteps": steps.list_steps,
@@ -31,7 +42,12 @@ OPERATIONS: dict[str, Callable[..., dict[str, Any] | None]] = {
     "ListInstances": instances.list_instances,
     "ListInstanceGroups": instances.list_instance_groups,
     "ListInstanceFleets": instances.list_instance_fleets,
+    "AddInstanceGroups": instances.add_instance_groups,
+    "AddInstanceFleet": instances.add_instance_fleet,
     "ModifyInstanceGroups": instances.modify_instance_groups,
+    "ModifyInstanceFleet": instances.modify_instance_fleet,
+    "PutAutoScalingPolicy": auto_scaling.put_auto_scaling_policy,
+    "RemoveAutoScalingPolicy": auto_scaling.remove_auto_scaling_policy,
     "PutAutoTerminationPolicy": policies.put_auto_termination_policy,
     "GetAutoTerminationPolicy": policies.get_auto_termination_policy,
     "RemoveAutoTerminationPolicy": policies.remove_auto_termination_policy,
@@ -47,6 +63,16 @@ OPERATIONS: dict[str, Callable[..., dict[str, Any] | None]] = {
     "DescribeReleaseLabel": releases.describe_release_label,
     "ListReleaseLabels": releases.list_release_labels,
     "ListSupportedInstanceTypes": releases.list_supported_instance_types,
+    "ListStudios": absent.list_studios,
+    "DescribeStudio": absent.no_studio,
+    "UpdateStudio": absent.no_studio,
+    "DeleteStudio": absent.no_studio,
+    "GetStudioSessionMapping": absent.no_studio,
+    "ListStudioSessionMappings": absent.list_studio_session_mappings,
+    "ListNotebookExecutions": absent.list_notebook_executions,
+    "DescribeNotebookExecution": absent.no_notebook,
+    "StopNotebookExecution": absent.no_notebook,
+    "ListSessions": absent.list_sessions,
 }
 
 

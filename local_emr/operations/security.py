@@ -12,14 +12,14 @@ Answer = dict[str, Any]
 
 
 def create_security_configuration(emr: Emr, region: str, Name: str, SecurityConfiguration: str) -> Answer:
-    if (region, Name) in emr.security_configurations:
+    if emr.store.account.security_configuration(region, Name):
         raise invalid_request(f"SecurityConfiguration with name '{Name}' already exists.")
     try:
         json.loads(SecurityConfiguration)
     except ValueError:
         raise invalid_request("The security configuration is not valid JSON.") from None
     created = {"Name": Name, "SecurityConfiguration": SecurityConfiguration, "CreationDateTime": now()}
-    emr.security_configurations[region, Name] = created
+    emr.store.account.add_security_configuration(region, created)
     return created
 
 
@@ -28,18 +28,17 @@ def describe_security_configuration(emr: Emr, region: str, Name: str) -> Answer:
 
 
 def list_security_configurations(emr: Emr, region: str, Marker: str | None = None) -> Answer:
-    found = [c for (where, _), c in emr.security_configurations.items() if where == region]
-    return page(found, Marker, "SecurityConfigurations")
+    return page(emr.store.account.security_configurations(region), Marker, "SecurityConfigurations")
 
 
 def delete_security_configuration(emr: Emr, region: str, Name: str) -> Answer:
     _existing(emr, region, Name)
-    del emr.security_configurations[region, Name]
+    emr.store.account.remove_security_configuration(region, Name)
     return {}
 
 
 def _existing(emr: Emr, region: str, name: str) -> Answer:
-    found = emr.security_configurations.get((region, name))
+    found = emr.store.account.security_configuration(region, name)
     if found is None:
         raise invalid_request(f"Security configuration with name '{name}' does not exist.")
     return found
@@ -47,6 +46,8 @@ def _existing(emr: Emr, region: str, name: str) -> Answer:
 
 def get_block_public_access_configuration(emr: Emr, region: str) -> Answer:
     """AWS's default since 2019: blocked, but for SSH."""
+    if found := emr.store.account.public_access(region):
+        return found
     default = {
         "BlockPublicAccessConfiguration": {
             "BlockPublicSecurityGroupRules": True,
@@ -57,15 +58,19 @@ def get_block_public_access_configuration(emr: Emr, region: str) -> Answer:
             "CreatedByArn": f"arn:aws:iam::{ACCOUNT}:root",
         },
     }
-    return emr.block_public_access.setdefault(region, default)
+    emr.store.account.set_public_access(region, default)
+    return default
 
 
 def put_block_public_access_configuration(
     emr: Emr, region: str, BlockPublicAccessConfiguration: dict[str, Any]
 ) -> Answer:
     metadata = {"CreationDateTime": now(), "CreatedByArn": f"arn:aws:iam::{ACCOUNT}:root"}
-    emr.block_public_access[region] = {
-        "BlockPublicAccessConfiguration": BlockPublicAccessConfiguration,
-        "BlockPublicAccessConfigurationMetadata": metadata,
-    }
+    emr.store.account.set_public_access(
+        region,
+        {
+            "BlockPublicAccessConfiguration": BlockPublicAccessConfiguration,
+            "BlockPublicAccessConfigurationMetadata": metadata,
+        },
+    )
     return {}

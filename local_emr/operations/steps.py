@@ -4,7 +4,7 @@ from typing import Any
 
 from local_emr import lifecycle
 from local_emr.errors import invalid_request, validation_error
-from local_emr.operations.context import Emr, page, steps_by_id
+from local_emr.operations.context import Emr, newest_first, page, steps_by_id
 from local_emr.records import new_steps
 from local_emr.store import Step
 
@@ -40,9 +40,11 @@ def list_steps(
         raise invalid_request("Cannot specify both StepIds and StepStates.")
     if len(StepIds or []) > MAX_STEP_IDS:
         raise validation_error(f"A maximum of {MAX_STEP_IDS} step ids can be specified.")
-    steps = steps_by_id(cluster, StepIds) if StepIds else cluster["_Steps"][::-1]
-    found = [step for step in steps if not StepStates or step["Status"]["State"] in StepStates]
-    return page(found, Marker, "Steps")
+    if StepIds:
+        return page(steps_by_id(cluster, StepIds), Marker, "Steps")
+    numbered = list(enumerate(cluster["_Steps"]))[::-1]
+    found = ((n, step) for n, step in numbered if not StepStates or step["Status"]["State"] in StepStates)
+    return newest_first(found, Marker, "Steps")
 
 
 def cancel_steps(

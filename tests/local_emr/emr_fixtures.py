@@ -15,6 +15,7 @@ from botocore.config import Config
 from local_emr.agent import Pace
 from local_emr.home import Home
 from local_emr.server import Server
+from local_emr.settings import Settings
 
 QUICK = Pace(starting=0.02, provisioning=0.02, configuring=0.02, bootstrapping=0.02, pending=0.02)
 BUCKET = "fruits-local"
@@ -110,11 +111,13 @@ class Emr:
 
 
 @contextlib.contextmanager
-def running(home: Path, pace: Pace = QUICK, python: str | None = None) -> Iterator[Emr]:
+def running(
+    home: Path, pace: Pace = QUICK, python: str | None = None, settings: Settings | None = None
+) -> Iterator[Emr]:
     """A server in this process; its clusters are terminated at the end."""
     place = Home(home)
     place.make()
-    server = Server(place, 0, python, pace=pace)
+    server = Server(place, 0, python, pace=pace, settings=settings)
     server.start()
     emr = Emr(server.url, place.root)
     try:

@@ -106,12 +106,12 @@ def test_what_aws_refuses_at_once(api: Api, change: dict[str, Any], message: str
 
 
 def test_the_three_ways_to_ask_for_instances(api: Api) -> None:
-    sizes = {"MasterInstanceType": "m5.xlarge", "SlaveInstanceType": "c5.large", "InstanceCount": 3}
+    sizes = {"MasterInstanceType": "m5.xlarge", "SlaveInstanceType": "c5.xlarge", "InstanceCount": 3}
     old = api.cluster(Instances=sizes)
     groups = api("ListInstanceGroups", ClusterId=old)["InstanceGroups"]
     assert [(g["InstanceGroupType"], g["InstanceType"], g["RequestedInstanceCount"]) for g in groups] == [
         ("MASTER", "m5.xlarge", 1),
-        ("CORE", "c5.large", 2),
+        ("CORE", "c5.xlarge", 2),
     ]
     types = [{"InstanceType": "m5.xlarge"}]
     master = {"InstanceFleetType": "MASTER", "TargetOnDemandCapacity": 1, "InstanceTypeConfigs": types}
@@ -129,7 +129,7 @@ def test_unknown_ids_are_told_as_each_operation_tells_them(api: Api) -> None:
         "InvalidRequestException",
         "Cluster id 'j-0' is not valid.",
     )
-    jobs = ("ValidationException", "Specified job flow ID not valid")
+    jobs = ("ValidationException", "Specified job flow ID not valid.")
     assert api.refusal("TerminateJobFlows", JobFlowIds=["j-0"]) == jobs
     assert api.refusal("AddJobFlowSteps", JobFlowId="j-0", Steps=[step()]) == jobs
     cluster_id = api.cluster()
@@ -201,6 +201,7 @@ def test_tags_policies_and_sizes_can_be_changed(api: Api) -> None:
     api("RemoveAutoTerminationPolicy", ClusterId=cluster_id)
     assert api("GetAutoTerminationPolicy", ClusterId=cluster_id) == {}
     core = api("ListInstanceGroups", ClusterId=cluster_id)["InstanceGroups"][1]["Id"]
+    lifecycle.move(api.store, api.store.clusters[cluster_id], "WAITING", "ready")
     api("ModifyInstanceGroups", ClusterId=cluster_id, InstanceGroups=[{"InstanceGroupId": core, "InstanceCount": 4}])
     assert api("ListInstanceGroups", ClusterId=cluster_id)["InstanceGroups"][1]["RequestedInstanceCount"] == 4
     assert api("ModifyCluster", ClusterId=cluster_id, StepConcurrencyLevel=3) == {"StepConcurrencyLevel": 3}

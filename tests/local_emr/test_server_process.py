@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -114,6 +115,68 @@ def test_after_kill_9_nothing_runs_and_clusters_are_as_they_were(home: Path) -> 
         assert emr.wait_cluster(cluster)["State"] == "TERMINATED"
     control.down(home)
     assert Emr(control.up(home).url, home).status(waiting)["State"] == "TERMINATED"
+
+
+def test_killed_at_any_moment_a_server_s_clusters_go_on(home: Path) -> None:
+    gate, mark = home / "gate", "sleep 54321"
+    first = control.up(home)
+    emr = Emr(first.url, home)
+    actions = emr.bootstrap(f"#!/bin/bash\necho begun\n[ -e '{gate}' ] || {mark}\n")
+    starting = emr.cluster(BootstrapActions=actions)
+    until(lambda: processes_mentioning(mark))
+    ending = emr.cluster()
+    step = emr.step(ending, "bash", "-c", f"trap '' TERM; {mark}")
+    emr.wait_step(ending, step, "RUNNING")
+    emr.terminate(ending)
+    os.kill(first.pid, signal.SIGKILL)
+    until(lambda: processes_mentioning(mark) == [])
+    gate.touch()
+    half, nameless = home / "clusters" / starting / ".cluster.json.1", home / "clusters" / "j-NEVERANSWERED"
+    half.write_text("{")
+    nameless.mkdir()
+
+    emr = Emr(control.up(home).url, home)
+    assert emr.status(starting)["State"] not in ("STARTING", "TERMINATING")
+    emr.wait_cluster(starting, "WAITING")
+    assert emr.wait_cluster(ending)["StateChangeReason"]["Code"] == "USER_REQUEST"
+    assert emr.step_status(ending, step)["State"] == "CANCELLED"
+    assert (half.exists(), nameless.exists()) == (False, False)
+    assert processes_mentioning(mark) == []
+    assert control.down(home)  # with a live cluster
+    assert Emr(control.up(home).url, home).status(starting)["State"] == "WAITING"
+
+
+def test_web_pages_are_refused(home: Path) -> None:
+    server = control.up(home)
+    port = int(server.url.rpartition(":")[2])
+
+    def status(path: str = "/", **headers: str) -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        try:
+            connection.request("GET", path, headers=headers)
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+    assert status(Host="evil.example") == 403  # a name that its owner has led here
+    assert status("/_local_emr/status", Host=f"evil.example:{port}") == 403
+    assert status(Origin="https://evil.example") == 403
+    assert status(Origin="null") == 403
+    for host in (f"127.0.0.1:{port}", f"localhost:{port}", "bucket.localhost", "bucket.s3.eu-west-1.amazonaws.com", ""):
+        assert status(Host=host) in (200, 404), host
+
+
+def test_another_choice_of_settings_is_another_server(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = control.up(home)
+    monkeypatch.setenv("LOCAL_EMR_EXECUTORS", "2")
+    second = control.up(home)
+    assert (second.started, control.up(home).pid) == (True, second.pid)
+    assert second.pid != first.pid
+    control.down(home)
+    (home / "settings.json").write_text('{"executors": "many"}')
+    monkeypatch.delenv("LOCAL_EMR_EXECUTORS")
+    with pytest.raises(LocalEmrError, match="executors"):
+        control.up(home)
 
 
 def test_the_aws_cli_unmodified(home: Path, tmp_path: Path) -> None:

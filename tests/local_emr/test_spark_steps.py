@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 from local_emr import java
 from local_emr.spark_arguments import parse
 from local_emr.spark_settings import cluster_properties, fitted_heap, mebibytes, read_properties, write_properties
-from tests.local_emr.emr_fixtures import BUCKET, Emr, running
+from tests.local_emr.emr_fixtures import BUCKET, Emr, running, until
 
 JOB = """
 import sys
@@ -113,6 +115,46 @@ def test_client_mode_keeps_the_driver_s_output_in_the_step(emr: Emr, cluster: st
     assert "deployed by hand" in logs["stdout.gz"]
     assert "Submitted application application_" in logs["stderr.gz"]
     assert output(emr, "out/client")[1] == "label,count\npear,1\n"
+
+
+@pytest.mark.spark
+def test_an_application_that_is_not_waited_for_runs_on_with_the_python_of_its_archive(
+    emr: Emr, cluster: str, tmp_path: Path
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").symlink_to(Path(sys.executable).resolve())
+    with tarfile.open(emr.home / "s3" / BUCKET / "venv.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "bin", "bin")
+    job = "import sys\nfrom pyspark import SparkContext\nprint('driver', sys.executable)\n"
+    job += "print(set(SparkContext().range(4).map(lambda _: sys.executable).collect()))\n"
+    step = emr.step(
+        cluster,
+        *("spark-submit", "--deploy-mode", "cluster", "--conf", "spark.yarn.submit.waitAppCompletion=false"),
+        *("--archives", f"s3://{BUCKET}/venv.tar.gz#environment"),
+        *("--conf", "spark.yarn.appMasterEnv.PYSPARK_PYTHON=./environment/bin/python", emr.put("which.py", job)),
+    )
+    assert emr.wait_step(cluster, step, seconds=60)["State"] == "COMPLETED"
+    submitter = emr.logs(f"{cluster}/steps/{step}/")["stderr.gz"]
+    application = submitter.partition("Submitted application ")[2].partition("\n")[0]
+    assert "FINISHED" not in submitter
+
+    def output() -> str:
+        logs = emr.logs(f"{cluster}/containers/{application}/")
+        return next((text for name, text in logs.items() if name.endswith("stdout.gz")), "")
+
+    until(lambda: output().count("\n") == 2, 120)
+    assert output().count("/environment/bin/python") == 2
+
+
+@pytest.mark.spark
+def test_spark_sql_and_spark_example(emr: Emr, cluster: str) -> None:
+    query = emr.put("query.sql", "CREATE TABLE t AS SELECT explode(sequence(1, 4)) AS n; SELECT sum(n) FROM t;")
+    sql = emr.step(cluster, "spark-sql", "--conf", "spark.sql.shuffle.partitions=1", "-f", query)
+    example = emr.step(cluster, "/usr/bin/run-example", "SparkPi", "2")
+    emr.wait_step(cluster, example, seconds=200)
+    logs = emr.logs(f"{cluster}/steps/{sql}/")
+    assert logs["stdout.gz"].endswith("10\n"), logs["stderr.gz"]
+    assert "Pi is roughly 3." in emr.logs(f"{cluster}/steps/{example}/")["stdout.gz"]
 
 
 @pytest.mark.spark
