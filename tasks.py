@@ -293,6 +293,8 @@ def pipeline(c, keep=False, args=None, resume=False, retries=1):
     from scripts import pipeline_session, runs, session
     from scripts.submit_job import job_arguments
 
+    if resume and args is not None:
+        raise UsageError("resuming a pipeline", "--args is for a new run; this one has its arguments", "Leave it out.")
     for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: the cluster is terminated on the way out
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
             signal.signal(number, signal.default_int_handler)

@@ -42,12 +42,16 @@ YES = ("oui", "yes")
 def _console(name: str) -> Console:
     from rich.console import Console
 
+    class Ours(Console):
+        def on_broken_pipe(self) -> None:  # rich would exit here; a pipeline has a cluster to end first
+            raise BrokenPipeError
+
     stream = getattr(sys, name)
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="replace")  # an ASCII terminal shows ? for ✅ rather than a traceback
     # Piped, there is no width to fit: nothing may be cut off for whoever reads it by program.
     width = None if stream.isatty() else 160
-    return Console(stderr=name == "stderr", highlight=False, emoji=False, width=width)
+    return Ours(stderr=name == "stderr", highlight=False, emoji=False, width=width)
 
 
 def note(text: object = "") -> None:

@@ -75,7 +75,8 @@ class AwsError(WorkflowError):
 
 
 # AWS spells one trouble in several ways, service by service; each remedy is written once.
-_RENEW = "Renew the credentials (`aws sso login`, or a new key for AWS_PROFILE), then run the command again."
+RENEW = "Renew the credentials (`aws sso login`, or a new key for AWS_PROFILE)"
+_RENEW = f"{RENEW}, then run the command again."
 _SIGN_IN = "Set AWS_PROFILE, or run `aws configure` (or `aws sso login`); `inv verify` checks them."
 _PERMISSION = "The signed-in user lacks a permission that the message names: ask for it, or use another AWS_PROFILE."
 _LATER = "AWS asks for fewer calls: wait a minute and run the command again."

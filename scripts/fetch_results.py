@@ -8,6 +8,7 @@ that came is kept apart, and the next call goes on from there.
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import os
 import re
@@ -131,17 +132,20 @@ def fetch(
         WorkflowError: the disk refuses, a key would leave the folder, or another fetch is under way.
     """
     target, incoming = into / result.name, into / f"{_INCOMING}{result.name}"
+    replaced = incoming.with_name(f"{incoming.name}-replaced")
     try:
         into.mkdir(parents=True, exist_ok=True)
         with lock(into / ".lock"):
+            if target.exists() and not target.is_dir():
+                raise FileExistsError(errno.EEXIST, "there is a file of that name", str(target))
             incoming.mkdir(exist_ok=True)
             # Names first: one that would leave the folder stops it before a byte is written.
             jobs = [(item, _inside(incoming, _relative(result, item))) for item in result.objects]
             _forget_others(incoming, {path for _, path in jobs})
             for size in each(lambda job: _download(clients, settings.s3_bucket, *job), jobs):
                 advance(size)
-            replaced = incoming.with_name(f"{incoming.name}-replaced")
             if target.exists():  # what was fetched before has been changed here since
+                shutil.rmtree(replaced, ignore_errors=True)  # of an earlier time that was cut off right here
                 target.rename(replaced)
             incoming.rename(target)
             shutil.rmtree(replaced, ignore_errors=True)

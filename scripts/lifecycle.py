@@ -9,10 +9,11 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-from scripts.errors import AwsError, TimedOut, Trouble
+from scripts.errors import RENEW, AwsError, TimedOut, Trouble
 
 Result = TypeVar("Result")
 
@@ -90,7 +91,8 @@ def follow(
                 raise
             if error.trouble is Trouble.EXPIRED:
                 renew()
-            status = Status(state, f"{error.problem} (still trying. {error.remedy}".rstrip() + ")")
+            hint = f". {RENEW}" if error.trouble is Trouble.EXPIRED else ""
+            status = Status(state, f"{error.problem} (still trying){hint}")
         if status != seen:
             yield status
             seen = status
@@ -119,21 +121,30 @@ def once(
     Raises:
         AwsError: AWS refuses, or the last try failed too.
     """
+    lost: AwsError | None = None  # the answer to the last `act`: it may have been carried out
     for left in range(tries - 1, -1, -1):
         try:
+            if lost and (found := find()) is not None:
+                return found
+            lost = None
             return act()
         except AwsError as error:
             if error.trouble is Trouble.REFUSED:
+                if lost:  # it may not be looked for, so the lost answer is still all that is known
+                    raise lost from error
                 raise
+            if error.trouble is Trouble.UNANSWERED:
+                lost = lost or error
             if error.trouble is Trouble.EXPIRED:
                 renew()
-            sleep(every)  # first: what was just made may not be listed at once
-            if error.trouble is Trouble.UNANSWERED and (found := find()) is not None:
-                return found
-            if not left:
+            if not left and not lost:
                 raise
+            sleep(every)  # before a look, too: what was just made may not be listed at once
             every *= 2
-    raise AssertionError("tries must be positive")
+    with suppress(AwsError):
+        if (found := find()) is not None:
+            return found
+    raise lost or AssertionError("tries must be positive")
 
 
 def duration(seconds: float) -> str:

@@ -40,6 +40,14 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class NotCreated:
+    """AWS refused the cluster: none was made."""
+
+    def __str__(self) -> str:
+        return "• No cluster was created"
+
+
+@dataclass(frozen=True)
 class Created:
     """A cluster exists, and costs."""
 
@@ -224,6 +232,7 @@ class _Run:
             return create(self.clients, replace(self.settings, idle_timeout=idle), self.options.run, self.options.owner)
         except BaseException as error:
             if isinstance(error, AwsError) and error.trouble is Trouble.REFUSED:
+                self.tell(NotCreated())
                 raise
             # The answer was not waited for, or never came: there may be a cluster that nobody knows.
             with suppress(WorkflowError):

@@ -15,6 +15,7 @@ from scripts.errors import AwsError, UsageError, WorkflowError
 from scripts.lifecycle import LIVE_CLUSTER, Status
 from scripts.runs import Run
 from scripts.session import ROOT
+from scripts.submit_job import step_ids
 from scripts.upload_scripts import scripts
 
 
@@ -43,11 +44,11 @@ def run(
         with console.waiting("Pipeline"):
             report = pipeline.run(clients, settings, begun.tell, options)
     except BaseException as error:
-        begun.ended(f"{type(error).__name__}: {error}", keep=keep)
+        begun.failed(error)
         if isinstance(error, WorkflowError):
             begun.show_logs(clients)
         raise
-    begun.ended("kept" if keep else "done", keep=False)
+    begun.ended("kept" if keep else "done")
     session.show_report(report)
 
 
@@ -83,13 +84,15 @@ def to_resume() -> Run:
 def reattach(clients: Clients, known: Run) -> Run:
     """The cut-off run with what is left of it: its cluster found by tag where its id was never written down.
 
-    A cluster that ended before it was given a step is forgotten: the run makes a new one.
+    A cluster that ended before it was given a step is forgotten: the run makes a new one. Where it had one, that step
+    is taken up, its id written down or not: it has run, or was cancelled, and is not run again.
     """
-    cluster_id = known.cluster_id or live_cluster(clients, known) or ""
-    if cluster_id and not known.step_id and not _is_live(clients, cluster_id):
-        cluster_id = ""
+    cluster_id, step_id = known.cluster_id or live_cluster(clients, known) or "", known.step_id
+    if cluster_id and not step_id and not _is_live(clients, cluster_id):
+        step_id = _first_step(clients, cluster_id)
+        cluster_id = cluster_id if step_id else ""
     console.note(f"⏩ Resuming {replace(known, cluster_id=cluster_id)}")
-    return runs.note(ROOT, known, cluster_id=cluster_id)
+    return runs.note(ROOT, known, cluster_id=cluster_id, step_id=step_id)
 
 
 def live_cluster(clients: Clients, known: Run) -> str | None:
@@ -108,6 +111,15 @@ def _is_live(clients: Clients, cluster_id: str) -> bool:
         raise
 
 
+def _first_step(clients: Clients, cluster_id: str) -> str:
+    try:
+        return next(reversed(step_ids(clients, cluster_id)), "")
+    except AwsError as error:
+        if error.code in session.UNKNOWN_CLUSTER:
+            return ""
+        raise
+
+
 class Begun:
     """What a pipeline tells as it goes: shown, tracked as for the single commands, and recorded."""
 
@@ -117,10 +129,16 @@ class Begun:
 
     def tell(self, event: object) -> None:
         # First to disk, then to the screen, which may be gone.
-        if isinstance(event, pipeline.Created):
+        if event == pipeline.Stage("create"):
+            self.cluster_ends = False  # there may be a cluster before its id is known
+        elif isinstance(event, pipeline.NotCreated):
+            self.cluster_ends = True
+        elif isinstance(event, pipeline.Created):
             self.cluster_ends = False
             self.record = runs.note(ROOT, self.record, cluster_id=event.cluster_id)
-            session.remember_cluster(event.cluster_id, keep_step=bool(self.record.step_id))
+            session.remember_cluster(event.cluster_id)
+            if self.record.step_id:
+                session.remember(tracking.STEP, self.record.step_id)
         elif isinstance(event, pipeline.Submitted):
             self.record = runs.note(ROOT, self.record, step_id=event.step_id)
             session.remember(tracking.STEP, event.step_id)
@@ -131,10 +149,13 @@ class Begun:
         else:
             console.note(event)
 
-    def ended(self, verdict: str, *, keep: bool) -> None:
+    def ended(self, verdict: str) -> None:
+        self.record = runs.end(ROOT, self.record, verdict[:500])
+
+    def failed(self, error: BaseException) -> None:
         """Close the record, unless a cluster of it may go on: then `--resume` and the next pipeline know of it."""
-        if verdict in ("done", "kept") or (self.cluster_ends and not keep):
-            self.record = runs.end(ROOT, self.record, verdict[:500])
+        if self.cluster_ends:
+            self.ended(f"{type(error).__name__}: {error}")
 
     def show_logs(self, clients: Clients) -> None:
         """What the cluster has left to say; that it has nothing is no second failure."""

@@ -13,7 +13,7 @@ import os
 import socket
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -93,9 +93,16 @@ def end(root: Path, run: Run, verdict: str) -> Run:
 
 
 def settings_of(run: Run) -> Settings:
-    """The settings it was begun with: a resumed run goes on where it was, whatever .env says by now."""
-    names = {one.name for one in SETTINGS}
-    return Settings(**{name: value for name, value in run.settings.items() if name in names})
+    """The settings it was begun with: a resumed run goes on where it was, whatever .env says by now.
+
+    Raises:
+        UsageError: another version of this project wrote the record, one that lacked a setting.
+    """
+    missing = [one.name.upper() for one in SETTINGS if one.name not in run.settings]
+    if missing:
+        problem = f"the record of {run} has no {', '.join(missing)}: another version wrote it"
+        raise UsageError("resuming a pipeline", problem, "`inv status` shows its cluster, `inv terminate` ends it.")
+    return Settings(**{one.name: run.settings[one.name] for one in SETTINGS})
 
 
 def all_runs(root: Path) -> list[Run]:
@@ -105,8 +112,10 @@ def all_runs(root: Path) -> list[Run]:
         try:
             known = json.loads(path.read_text(encoding="utf-8"))
             values = {one.name: known[one.name] for one in fields(Run) if one.name in known}
-            found.append(Run(**{**values, "arguments": tuple(values.get("arguments", ()))}))
-        except (OSError, ValueError, TypeError, AttributeError):
+            run = Run(**{**values, "arguments": tuple(values.get("arguments", ()))})
+            _ = run.where  # a record that does not say where its cluster would be is none
+            found.append(run)
+        except (OSError, ValueError, TypeError, LookupError):
             continue
     return sorted(found, key=lambda run: run.started)
 
@@ -122,15 +131,19 @@ def alone(root: Path) -> Iterator[None]:
 
     Raises:
         UsageError: another is under way; with its pid.
+        WorkflowError: the folder of the records cannot be written to.
     """
-    try:
-        (root / FOLDER).mkdir(exist_ok=True)
-        with lock(root / FOLDER / "lock"):
-            yield
-    except Held as other:
-        raise UsageError(
-            "starting a pipeline", f"one is under way in this folder (pid {other.pid})", "Wait for it, or end it."
-        ) from None
+    with ExitStack() as held:
+        try:
+            (root / FOLDER).mkdir(exist_ok=True)
+            held.enter_context(lock(root / FOLDER / "lock"))
+        except Held as other:
+            raise UsageError(
+                "starting a pipeline", f"one is under way in this folder (pid {other.pid})", "Wait for it, or end it."
+            ) from None
+        except OSError as error:
+            raise _unwritable(error) from error
+        yield
 
 
 def _write(root: Path, run: Run) -> None:
@@ -138,8 +151,12 @@ def _write(root: Path, run: Run) -> None:
         (root / FOLDER).mkdir(exist_ok=True)
         write_whole(root / FOLDER / f"{run.id}.json", json.dumps(asdict(run), indent=1) + "\n")
     except OSError as error:
-        problem = f"{error.strerror} ({error.filename or FOLDER})"
-        raise WorkflowError("writing the run's record", problem, "Make room, or mend the permissions.") from error
+        raise _unwritable(error) from error
+
+
+def _unwritable(error: OSError) -> WorkflowError:
+    problem = f"{error.strerror} ({error.filename or FOLDER})"
+    return WorkflowError("writing the run's record", problem, "Make room, or mend the permissions.")
 
 
 def _now() -> str:

@@ -53,10 +53,10 @@ def _tracked(name: str, given: str | None, option: str, hint: str) -> str:
     return found
 
 
-def remember_cluster(cluster_id: str, *, keep_step: bool = False) -> None:
+def remember_cluster(cluster_id: str) -> None:
     """Track a cluster; the last one's step and address are not this one's."""
     tracking.write(ROOT, tracking.CLUSTER, cluster_id)
-    tracking.clear(ROOT, *(() if keep_step else (tracking.STEP,)), tracking.MASTER_DNS)
+    tracking.clear(ROOT, tracking.STEP, tracking.MASTER_DNS)
     console.note(f"💾 {tracking.CLUSTER}")
 
 

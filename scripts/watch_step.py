@@ -10,10 +10,12 @@ from scripts.aws import Clients
 from scripts.config import Settings
 from scripts.create_cluster import describe, status_of
 from scripts.errors import AwsError, TimedOut, WorkflowError, doing
-from scripts.lifecycle import ACTIVE_STEP, ENDED_CLUSTER, STEP_DONE, Status, follow
+from scripts.lifecycle import ENDED_CLUSTER, STEP_DONE, Status, follow
 
 if TYPE_CHECKING:
     from mypy_boto3_emr.type_defs import StepTypeDef
+
+_ENDED = STEP_DONE.reached | STEP_DONE.missed
 
 
 class StepFailed(WorkflowError):
@@ -56,16 +58,16 @@ def _look(clients: Clients, cluster_id: str, step_id: str) -> Status:
     """The step's status.
 
     Raises:
-        StepFailed: its cluster has ended under it: a step that is PENDING or RUNNING there stays so for ever.
+        StepFailed: its cluster has ended under it: a step that has not ended by then stays so for ever.
     """
     seen = _status_of(_describe(clients, cluster_id, step_id))
-    if seen.state not in ACTIVE_STEP:
+    if seen.state in _ENDED:
         return seen
     cluster = status_of(describe(clients, cluster_id))
     if cluster.state not in ENDED_CLUSTER:
         return seen
     seen = _status_of(_describe(clients, cluster_id, step_id))  # EMR may have told the step's end meanwhile
-    if seen.state not in ACTIVE_STEP:
+    if seen.state in _ENDED:
         return seen
     problem = f"its cluster ended under it ({cluster}); the step is still shown as {seen.state}"
     raise StepFailed(f"running step {step_id}", problem, "`inv logs` shows how far it came.")

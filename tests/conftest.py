@@ -6,17 +6,22 @@ Nothing of the developer's own environment is seen: no settings, no credentials,
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from botocore.loaders import JSONFileLoader
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from scripts import aws, config, console
+from scripts import aws, config, console, sample_images
+from scripts.create_cluster import OUR_TAG
+from tests.account import Account, Run
 
 CLUSTER, STEP, BUCKET = "j-2AXXXXXXGAPLF", "s-2AXXXXXXGAPLF", "fruits-test"
 ON_AWS = {"TARGET": "aws", "S3_BUCKET": BUCKET, "EC2_KEY_NAME": "mine", "EC2_SUBNET": "subnet-0123456789abcdef0"}
@@ -36,6 +41,15 @@ def _environment_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterato
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         patch.setenv("AWS_ACCESS_KEY_ID", "testing")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _service_models_read_once() -> Iterator[None]:
+    """botocore reads its models anew for every session, 0.2 s of JSON at a time; here there are many sessions."""
+    read = functools.cache(JSONFileLoader().load_file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", lambda _, path: read(path))
         yield
 
 
@@ -102,26 +116,41 @@ class Emr(Stubber):
 
     cluster_id, step_id = CLUSTER, STEP
 
-    def cluster(self, state: str, reason: str = "", code: str = "", **more: Any) -> None:
-        """The next call is DescribeCluster and finds it in this state."""
+    def cluster(
+        self, state: str, reason: str = "", code: str = "", *, id: str = CLUSTER, tag: str | None = None, **more: Any
+    ) -> None:
+        """The next call is DescribeCluster and finds it in this state, with this run's tag."""
         why = {name: text for name, text in (("Code", code), ("Message", reason)) if text}
-        found = {"Id": CLUSTER, "Status": {"State": state, "StateChangeReason": why}, **more}
-        self.add_response("describe_cluster", {"Cluster": found}, {"ClusterId": CLUSTER})
+        tags = {"Tags": [{"Key": OUR_TAG, "Value": tag}]} if tag else {}
+        found = {"Id": id, "Status": {"State": state, "StateChangeReason": why}, **tags, **more}
+        self.add_response("describe_cluster", {"Cluster": found}, {"ClusterId": id})
 
-    def step(self, state: str, reason: str = "", **failure: str) -> None:
+    def live(self, *ids: str) -> None:
+        """The next call is ListClusters, for the live ones."""
+        expected = {"ClusterStates": ["BOOTSTRAPPING", "RUNNING", "STARTING", "WAITING"]}
+        self.add_response("list_clusters", {"Clusters": [{"Id": one} for one in ids]}, expected)
+
+    def step(self, state: str, reason: str = "", *, times: dict[str, datetime] | None = None, **failure: str) -> None:
         """The next call is DescribeStep; `failure` is its FailureDetails."""
-        status = {"State": state, "StateChangeReason": {"Message": reason} if reason else {}}
+        status: dict[str, Any] = {"State": state, "StateChangeReason": {"Message": reason} if reason else {}}
         if failure:
             status["FailureDetails"] = failure
-        found = {"Step": {"Id": STEP, "Status": status}}
+        found = {"Step": {"Id": STEP, "Status": {**status, "Timeline": times or {}}}}
         self.add_response("describe_step", found, {"ClusterId": CLUSTER, "StepId": STEP})
 
-    def no_work(self) -> None:
-        self.steps([])
+    def working(self, *states: str) -> None:
+        """The next calls look at a step that has not ended, and then at its cluster, which goes on."""
+        for state in states:
+            self.step(state)
+            self.cluster("RUNNING")
 
-    def steps(self, ids: list[str]) -> None:
-        """The next call is ListSteps, for the active ones."""
-        expected = {"ClusterId": CLUSTER, "StepStates": ["CANCEL_PENDING", "PENDING", "RUNNING"]}
+    def no_work(self) -> None:
+        """The next call is ListSteps, for the active ones, and there are none."""
+        self.steps(states=["CANCEL_PENDING", "PENDING", "RUNNING"])
+
+    def steps(self, *ids: str, states: list[str] | None = None) -> None:
+        """The next call is ListSteps, for those in `states` or for all; newest first."""
+        expected = {"ClusterId": CLUSTER} | ({"StepStates": states} if states else {})
         self.add_response("list_steps", {"Steps": [{"Id": one} for one in ids]}, expected)
 
     def terminated(self) -> None:
@@ -145,11 +174,49 @@ def emr_once(clients: aws.Clients) -> Iterator[Emr]:
 
 
 @pytest.fixture
+def renewals(clients: aws.Clients, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Grows with each renewal of the credentials. The clients stay, so that their scripted answers do."""
+    asked: list[str] = []
+    monkeypatch.setattr(clients, "renew", lambda: asked.append("renewed"))
+    return asked
+
+
+@pytest.fixture
+def cluster(clients: aws.Clients, bucket: Any, renewals: list[str]) -> Iterator[Account]:
+    """All that a run needs is in place."""
+    bucket.put({"data/fruits-360/Training/Kiwi/1.jpg": "x"})
+    one = Account(bucket)
+    hooks = [
+        (clients.emr, "before-call.emr.*", one.emr),
+        (clients.emr_once, "before-call.emr.*", one.emr),
+        (clients.ec2, "before-call.ec2.*", one.account),
+        (clients.iam, "before-call.iam.*", one.account),
+    ]
+    for client, event, answer in hooks:
+        client.meta.events.register_first(event, answer)
+    yield one
+    for client, event, answer in hooks:
+        client.meta.events.unregister(event, answer)
+
+
+@pytest.fixture
+def pipeline(clients: aws.Clients, tmp_path: Path) -> Run:
+    return Run(clients, tmp_path / "results")
+
+
+@pytest.fixture
 def s3_answers(clients: aws.Clients) -> Iterator[Stubber]:
     """Scripted answers of S3, for those that moto does not give."""
     with Stubber(clients.s3) as stub:
         yield stub
         stub.assert_no_pending_responses()
+
+
+@pytest.fixture
+def few_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A synthetic sample of three labels: all of it takes seconds to draw."""
+    for label in sorted(sample_images.LABELS)[3:]:
+        monkeypatch.delitem(sample_images.LABELS, label)
 
 
 @pytest.fixture

@@ -103,3 +103,50 @@ def test_clients_retry_give_up_in_time_and_hold_a_connection_for_each_thread(cli
 
 def test_a_client_is_made_once(clients: Clients) -> None:
     assert clients.s3 is clients.s3
+
+
+def test_the_two_calls_that_cost_are_never_repeated_by_botocore(clients: Clients) -> None:
+    assert clients.emr_once.meta.config.retries == {"mode": "standard", "total_max_attempts": 1}
+    assert clients.emr_once.meta.config.read_timeout == 60
+
+
+@pytest.mark.parametrize("name", [*ALL, "emr_once"])
+def test_renewing_picks_up_credentials_that_were_renewed_meanwhile(
+    monkeypatch: pytest.MonkeyPatch, make_settings: Make, name: str
+) -> None:
+    connected = connect(make_settings())
+    assert credentials(getattr(connected, name)) == ("testing", "testing", None)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIANEW")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "renewed")
+    assert credentials(getattr(connected, name)) == ("testing", "testing", None)
+
+    connected.renew()
+
+    assert credentials(getattr(connected, name)) == ("AKIANEW", "testing", "renewed")
+
+
+def test_renewing_reads_the_profile_afresh(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, make_settings: Make
+) -> None:
+    file = tmp_path / "credentials"
+    file.write_text("[work]\naws_access_key_id = OLD\naws_secret_access_key = x\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    connected = connect(make_settings(aws_profile="work"))
+    assert credentials(connected.emr)[0] == "OLD"
+
+    file.write_text("[work]\naws_access_key_id = NEW\naws_secret_access_key = x\n")
+    connected.renew()
+    assert credentials(connected.emr)[0] == "NEW"
+
+    file.unlink()
+    with pytest.raises(AwsError, match="reading the AWS profile"):
+        connected.renew()
+
+
+def test_renewing_keeps_local_local(somebody_elses_shell: None, make_settings: Make) -> None:
+    connected = connect(make_settings(target="local", endpoint_url=LOCAL_URL))
+
+    connected.renew()
+
+    assert connected.emr.meta.endpoint_url == connected.emr_once.meta.endpoint_url == LOCAL_URL
+    assert credentials(connected.emr) == ("local", "local", None)

@@ -59,6 +59,7 @@ def test_on_local_everything_has_a_working_default(tmp_path: Path) -> None:
         "spark_driver_memory": "4g",
         "spark_executor_memory_overhead": "1g",
         "idle_timeout": 14400,
+        "pipeline_idle_timeout": 900,
         "cluster_ready_timeout": 1200,
         "step_timeout": 3600,
         "poll_interval": 0.5,

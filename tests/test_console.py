@@ -40,6 +40,22 @@ def test_text_is_shown_as_it_is(capsys: Output) -> None:
     assert capsys.readouterr().out == text + "\n"
 
 
+@pytest.mark.parametrize("show", [console.note, console.say])
+def test_a_pipe_that_nobody_reads_is_an_error_and_no_exit(
+    monkeypatch: pytest.MonkeyPatch, show: Callable[[str], None]
+) -> None:
+    class Closed(io.StringIO):
+        def write(self, _: str) -> int:
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stdout", Closed())
+    monkeypatch.setattr(sys, "stderr", Closed())
+
+    for _ in range(2):
+        with pytest.raises(BrokenPipeError):
+            show("a line")
+
+
 def test_a_status_is_a_line_with_the_time_a_mark_and_emrs_reason(capsys: Output) -> None:
     console.status(Status("STARTING", "Provisioning [EC2] capacity"))
     console.status(Status("WAITING"))

@@ -1,4 +1,4 @@
-"""create: the whole request, word for word, and what DescribeCluster's answers are read as."""
+"""create: the whole request, word for word; one cluster and no more; and what DescribeCluster's answers are read as."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from scripts.create_cluster import (
     create,
     describe,
     describe_configuration,
+    live_of_run,
     log_location,
     require_live,
     status_of,
+    tags_of,
 )
-from scripts.errors import AwsError, WorkflowError
+from scripts.errors import AwsError, Trouble, WorkflowError
 from scripts.lifecycle import Status
 
 Make = Callable[..., Settings]
@@ -90,6 +92,7 @@ WHOLE_REQUEST = {
     "VisibleToAllUsers": True,
     "Tags": [
         {"Key": "fruits-on-emr:run", "Value": "the-run"},
+        {"Key": "fruits-on-emr:owner", "Value": "me@here"},
         {"Key": "for-use-with-amazon-emr-managed-policies", "Value": "true"},
     ],
 }
@@ -112,17 +115,17 @@ def chosen(make_settings: Make) -> Settings:
 
 
 def test_the_request_is_this_one_and_no_other(chosen: Settings) -> None:
-    assert cluster_request(chosen, "the-run") == WHOLE_REQUEST
+    assert cluster_request(chosen, "the-run", "me@here") == WHOLE_REQUEST
 
 
 def test_botocore_takes_the_request_as_it_is(chosen: Settings, clients: Clients) -> None:
     shape = clients.emr.meta.service_model.operation_model("RunJobFlow").input_shape
 
-    assert not ParamValidator().validate(cluster_request(chosen, "the-run"), shape).has_errors()
+    assert not ParamValidator().validate(cluster_request(chosen, "the-run", "me@here"), shape).has_errors()
 
 
 def test_what_is_not_set_is_left_out_and_never_empty(make_settings: Make) -> None:
-    instances = cluster_request(make_settings(ec2_key_name="", ec2_subnet=""), "the-run")["Instances"]
+    instances = cluster_request(make_settings(ec2_key_name="", ec2_subnet=""), "the-run", "me@here")["Instances"]
 
     assert sorted(instances) == ["InstanceGroups", "KeepJobFlowAliveWhenNoSteps", "TerminationProtected"]
 
@@ -143,36 +146,127 @@ def test_a_person_sees_what_it_will_be(chosen: Settings) -> None:
 
 
 def test_create_is_one_call_and_returns_the_id(clients: Clients, settings: Settings) -> None:
-    cluster_id = create(clients, settings)
+    cluster_id = create(clients, settings, "the-run", "me@here")
 
     (found,) = clients.emr.list_clusters()["Clusters"]
     assert found["Id"] == cluster_id
     assert found["Name"] == "p11-fruits-etape1"
+    assert tags_of(describe(clients, cluster_id)) == {
+        "fruits-on-emr:run": "the-run",
+        "fruits-on-emr:owner": "me@here",
+        "for-use-with-amazon-emr-managed-policies": "true",
+    }
 
 
-def test_every_cluster_carries_a_tag_of_its_own(clients: Clients, settings: Settings) -> None:
-    tags = [
-        {tag["Key"]: tag["Value"] for tag in describe(clients, create(clients, settings))["Tags"]} for _ in range(2)
-    ]
-
-    assert tags[0]["fruits-on-emr:run"] != tags[1]["fruits-on-emr:run"]
-    assert tags[0]["for-use-with-amazon-emr-managed-policies"] == "true"
-
-
-def test_a_refusal_says_what_was_being_done_and_what_emr_said(
-    clients: Clients, settings: Settings, emr_once: Any
+def test_a_runs_clusters_are_found_by_their_tag_among_those_of_others(
+    clients: Clients, settings: Settings, emr: Any
 ) -> None:
+    emr.live("j-THEIRS", "j-MINE", "j-OLD", "j-UNTAGGED")
+    emr.cluster("RUNNING", id="j-THEIRS", tag="another-run")
+    emr.cluster("RUNNING", id="j-MINE", tag="the-run")
+    emr.cluster("RUNNING", id="j-OLD", tag="the-run")
+    emr.cluster("RUNNING", id="j-UNTAGGED")
+
+    assert live_of_run(clients, "the-run") == ["j-MINE", "j-OLD"]
+
+
+def test_a_refusal_says_what_was_being_done_and_what_emr_said_and_is_final(
+    clients: Clients, settings: Settings, emr: Any, emr_once: Any
+) -> None:
+    emr.live()
     emr_once.add_client_error("run_job_flow", "ValidationException", "Invalid InstanceProfile: x.")
 
     with pytest.raises(AwsError, match=r"creating the cluster: ValidationException: Invalid InstanceProfile: x\."):
-        create(clients, settings)
+        create(clients, settings, "the-run", "me@here")
 
 
-def test_a_lost_answer_does_not_ask_for_a_second_cluster(clients: Clients) -> None:
-    assert clients.emr_once.meta.config.retries["total_max_attempts"] == 1
+def test_where_it_may_not_be_looked_for_no_cluster_is_asked_for(
+    clients: Clients, settings: Settings, emr: Any, emr_once: Any
+) -> None:
+    emr.add_client_error("list_clusters", "AccessDeniedException", "User is not authorized")
+
+    with pytest.raises(AwsError, match="looking for the run's clusters: AccessDenied"):
+        create(clients, settings, "the-run", "me@here")
 
 
-def test_an_unknown_cluster_says_where_it_may_be(clients: Clients) -> None:
+def lost(stub: Any) -> None:
+    """The next call reaches EMR, and its answer does not come back."""
+    stub.add_client_error("run_job_flow", "InternalFailure", "", 500)
+
+
+def test_a_lost_answer_finds_the_cluster_by_its_tag_and_asks_for_no_second(
+    clients: Clients, settings: Settings, emr: Any, emr_once: Any
+) -> None:
+    emr.live("j-THEIRS")
+    emr.cluster("RUNNING", id="j-THEIRS", tag="another-run")
+    lost(emr_once)
+    emr.live(CLUSTER, "j-THEIRS")
+    emr.cluster("STARTING", tag="the-run")
+    emr.cluster("RUNNING", id="j-THEIRS", tag="another-run")
+
+    assert create(clients, settings, "the-run", "me@here") == CLUSTER
+
+
+def test_an_earlier_cluster_of_the_same_run_is_not_taken_for_the_new_one(
+    clients: Clients, settings: Settings, emr: Any, emr_once: Any
+) -> None:
+    emr.live("j-FIRST")
+    emr.cluster("RUNNING", id="j-FIRST", tag="the-run")
+    lost(emr_once)
+    emr.live("j-FIRST")
+    emr.cluster("RUNNING", id="j-FIRST", tag="the-run")
+    emr_once.add_response("run_job_flow", {"JobFlowId": "j-SECOND"})
+
+    assert create(clients, settings, "the-run", "me@here") == "j-SECOND"
+
+
+def test_a_request_that_never_arrived_is_made_again(
+    clients: Clients, settings: Settings, emr: Any, emr_once: Any
+) -> None:
+    emr.live()
+    lost(emr_once)
+    emr.live()
+    emr_once.add_response("run_job_flow", {"JobFlowId": CLUSTER})
+
+    assert create(clients, settings, "the-run", "me@here") == CLUSTER
+
+
+def test_throttled_is_asked_again_without_looking(
+    clients: Clients, settings: Settings, emr: Any, emr_once: Any
+) -> None:
+    emr.live()
+    emr_once.add_client_error("run_job_flow", "ThrottlingException", "Rate exceeded")
+    emr_once.add_response("run_job_flow", {"JobFlowId": CLUSTER})
+
+    assert create(clients, settings, "the-run", "me@here") == CLUSTER
+
+
+def test_expired_credentials_are_renewed_for_it(
+    clients: Clients, settings: Settings, emr: Any, emr_once: Any, renewals: list[str]
+) -> None:
+    emr.live()
+    emr_once.add_client_error("run_job_flow", "ExpiredTokenException", "expired")
+    emr_once.add_response("run_job_flow", {"JobFlowId": CLUSTER})
+
+    assert create(clients, settings, "the-run", "me@here") == CLUSTER
+    assert renewals == ["renewed"]
+
+
+def test_lost_for_good_says_that_it_is_not_known(clients: Clients, settings: Settings, emr: Any, emr_once: Any) -> None:
+    emr.live()
+    for _ in range(4):
+        lost(emr_once)
+        emr.live()
+
+    with pytest.raises(AwsError, match="creating the cluster: RunJobFlow answered InternalFailure") as caught:
+        create(clients, settings, "the-run", "me@here")
+
+    assert caught.value.trouble is Trouble.UNANSWERED
+
+
+def test_an_unknown_cluster_says_where_it_may_be(clients: Clients, emr: Any) -> None:
+    emr.add_client_error("describe_cluster", "InvalidRequestException", "Cluster id 'j-GONE' is not valid.")
+
     with pytest.raises(
         AwsError, match=r"looking at cluster j-GONE: .*another account's, region's or TARGET's"
     ) as caught:

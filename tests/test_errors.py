@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import pytest
 from boto3.exceptions import S3UploadFailedError
-from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ReadTimeoutError,
+    SSLError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
 
-from scripts.errors import AwsError, SettingsError, TimedOut, UsageError, WorkflowError, doing, from_aws
+from scripts.errors import AwsError, SettingsError, TimedOut, Trouble, UsageError, WorkflowError, doing, from_aws
 
 
 def answer(code: str, message: str = "", status: int = 400) -> ClientError:
@@ -105,3 +114,43 @@ def test_the_usual_troubles_come_with_their_remedy(error: Exception, code: str, 
     assert found is not None
     assert found.code == code
     assert remedy in found.remedy
+
+
+URL = "https://elasticmapreduce.eu-west-1.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    ("error", "trouble"),
+    [
+        (answer("ThrottlingException", "Rate exceeded"), Trouble.THROTTLED),
+        (answer("Throttling", "Rate exceeded"), Trouble.THROTTLED),
+        (answer("RequestLimitExceeded", "slower", 503), Trouble.THROTTLED),
+        (answer("SlowDown", "Reduce your request rate", 503), Trouble.THROTTLED),
+        (answer("InternalServerError", "sorry", 500), Trouble.UNANSWERED),
+        (answer("503", "", 503), Trouble.UNANSWERED),
+        (ConnectionClosedError(endpoint_url=URL), Trouble.UNANSWERED),
+        (ReadTimeoutError(endpoint_url=URL), Trouble.UNANSWERED),
+        (EndpointConnectionError(endpoint_url=URL), Trouble.UNANSWERED),
+        (SSLError(endpoint_url=URL, error="broken"), Trouble.UNANSWERED),
+        (answer("ExpiredTokenException", "expired"), Trouble.EXPIRED),
+        (answer("ExpiredToken", "expired", 403), Trouble.EXPIRED),
+        (TokenRetrievalError(provider="sso", error_msg="expired"), Trouble.EXPIRED),
+        (UnauthorizedSSOTokenError(), Trouble.EXPIRED),
+        (answer("AccessDeniedException", "no", 403), Trouble.REFUSED),
+        (answer("ValidationException", "no"), Trouble.REFUSED),
+        (answer("RequestTimeTooSkewed", "late", 403), Trouble.REFUSED),
+        (answer("InvalidClientTokenId", "who", 403), Trouble.REFUSED),
+        (NoCredentialsError(), Trouble.REFUSED),
+        (S3UploadFailedError("broken"), Trouble.REFUSED),
+    ],
+    ids=lambda value: value.name if isinstance(value, Trouble) else str(value)[:60],
+)
+def test_what_a_failed_call_leaves_open(error: Exception, trouble: Trouble) -> None:
+    found = from_aws("asking", error)
+
+    assert found is not None
+    assert found.trouble is trouble
+
+
+def test_an_error_that_nobody_classified_is_not_tried_again() -> None:
+    assert AwsError("asking", "no").trouble is Trouble.REFUSED

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import resource
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,7 @@ from scripts.fetch_results import (
     summarise,
     summarise_newest,
     to_fetch,
+    written_between,
 )
 
 Make = Callable[..., Settings]
@@ -48,15 +52,34 @@ def small_disk() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def one_result(key: str, size: int = 10) -> Result:
-    item = {"Key": key, "Size": size, "ETag": '"x"', "LastModified": datetime(2025, 1, 15, tzinfo=timezone.utc)}
+def one_result(key: str, size: int = 10, etag: str = "x") -> Result:
+    item = {"Key": key, "Size": size, "ETag": f'"{etag}"', "LastModified": datetime(2025, 1, 15, tzinfo=timezone.utc)}
     return Result("stats", NEW, f"{OUT}stats_{NEW}/", (item,))  # type: ignore[arg-type]
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
-    }
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != ".lock")
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+
+
+def shown(folder: Path) -> list[str]:
+    """What a person sees in the folder: neither the lock nor what is still coming."""
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def reads(clients: Clients) -> Iterator[list[str]]:
+    """The keys that are asked for, one by one."""
+    keys: list[str] = []
+
+    def note(params: Any, **_: Any) -> None:
+        keys.append(params["Key"])
+
+    clients.s3.meta.events.register("provide-client-params.s3.GetObject", note)
+    yield keys
+    clients.s3.meta.events.unregister("provide-client-params.s3.GetObject", note)
+
+
+read = pytest.fixture(reads)
 
 
 def test_the_newest_finished_run_is_fetched_and_all_on_demand(
@@ -141,7 +164,7 @@ def test_what_was_changed_here_is_fetched_anew_and_replaced_whole(
     fetch(clients, settings, stats, tmp_path)
 
     assert files(tmp_path) == {f"stats_{NEW}/_SUCCESS": b"", f"stats_{NEW}/part-0.csv": STATS.encode()}
-    assert [path.name for path in tmp_path.iterdir()] == [f"stats_{NEW}"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", f"stats_{NEW}"]
 
 
 def test_an_object_replaced_since_the_listing_is_not_taken_for_it(
@@ -154,7 +177,7 @@ def test_an_object_replaced_since_the_listing_is_not_taken_for_it(
     with pytest.raises(AwsError, match=r"part-0\.csv: PreconditionFailed.*run the command again"):
         fetch(clients, settings, stats, tmp_path)
 
-    assert list(tmp_path.iterdir()) == []
+    assert shown(tmp_path) == []
 
 
 def test_an_object_deleted_since_the_listing_leaves_what_was_here(
@@ -168,60 +191,209 @@ def test_an_object_deleted_since_the_listing_leaves_what_was_here(
     with pytest.raises(AwsError, match="NoSuchKey"):
         fetch(clients, settings, stats, tmp_path)
 
-    assert [path.name for path in tmp_path.iterdir()] == [f"stats_{NEW}"]
+    assert shown(tmp_path) == [f"stats_{NEW}"]
     assert (tmp_path / f"stats_{NEW}" / "mine.txt").read_text() == "a note"
 
 
 @pytest.mark.parametrize("promised", [10, 4], ids=["by the connection", "by the object"])
-def test_a_download_cut_short_leaves_nothing(
+def test_a_download_cut_short_leaves_nothing_that_looks_like_a_result(
     clients: Clients, settings: Settings, s3_answers: Any, tmp_path: Path, promised: int
 ) -> None:
     body = StreamingBody(io.BytesIO(b"half"), promised)
     s3_answers.add_response("get_object", {"Body": body})
+    result = one_result(f"{OUT}stats_{NEW}/part-0.csv")
 
     with pytest.raises(WorkflowError):
-        fetch(clients, settings, one_result(f"{OUT}stats_{NEW}/part-0.csv"), tmp_path)
+        fetch(clients, settings, result, tmp_path)
 
-    assert list(tmp_path.iterdir()) == []
+    assert shown(tmp_path) == []
+    assert not is_here(result, tmp_path)
 
 
-def test_ctrl_c_leaves_nothing_that_looks_like_a_result(
-    clients: Clients, settings: Settings, bucket: Any, tmp_path: Path
+def answer(text: str, **more: str) -> dict[str, Any]:
+    return {"Body": StreamingBody(io.BytesIO(text.encode()), len(text)), **more}
+
+
+def md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def test_what_came_altered_is_no_result_and_does_not_stay(
+    clients: Clients, settings: Settings, s3_answers: Any, tmp_path: Path
+) -> None:
+    s3_answers.add_response("get_object", answer("Kiwi,4"))
+
+    with pytest.raises(WorkflowError, match=r"fetching part-0\.csv: .*is not what was listed.*Try again"):
+        fetch(clients, settings, one_result(f"{OUT}stats_{NEW}/part-0.csv", 6, md5("Kiwi,3")), tmp_path)
+
+    assert shown(tmp_path) == []
+    assert files(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("etag", "encryption"),
+    [
+        (md5("Kiwi,3"), {}),
+        (md5("Kiwi,3"), {"ServerSideEncryption": "AES256"}),
+        (md5("something"), {"ServerSideEncryption": "aws:kms"}),
+        (md5("something"), {"ServerSideEncryption": "aws:kms:dsse"}),
+        (f"{md5('something')}-3", {}),
+    ],
+    ids=["plain", "under S3's key", "under a KMS key", "under two", "in parts"],
+)
+def test_an_etag_is_compared_where_it_is_a_checksum_and_only_there(
+    clients: Clients, settings: Settings, s3_answers: Any, tmp_path: Path, etag: str, encryption: dict[str, str]
+) -> None:
+    s3_answers.add_response("get_object", answer("Kiwi,3", **encryption))
+
+    folder = fetch(clients, settings, one_result(f"{OUT}stats_{NEW}/part-0.csv", 6, etag), tmp_path)
+
+    assert files(folder) == {"part-0.csv": b"Kiwi,3"}
+
+
+def test_ctrl_c_leaves_nothing_that_looks_like_a_result_and_the_next_time_goes_on(
+    clients: Clients, settings: Settings, bucket: Any, tmp_path: Path, read: list[str]
 ) -> None:
     def interrupt(_: int) -> None:
         raise KeyboardInterrupt
 
-    bucket.put(run(NEW))
+    bucket.put(run(NEW) | {f"{OUT}stats_{NEW}/part-{n}.csv": f"{n}" for n in range(1, 40)})
+    stats = to_fetch(clients, settings)[1]
 
     with pytest.raises(KeyboardInterrupt):
-        fetch(clients, settings, to_fetch(clients, settings)[1], tmp_path, interrupt)
+        fetch(clients, settings, stats, tmp_path, interrupt)
+    came = set(read)
 
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_what_a_killed_fetch_left_is_cleared_away_and_never_taken_for_a_result(
-    clients: Clients, settings: Settings, bucket: Any, tmp_path: Path
-) -> None:
-    bucket.put(run(NEW))
-    (tmp_path / f".incoming-stats_{NEW}-abc").mkdir()
-    (tmp_path / f".incoming-stats_{NEW}-abc" / "part-0.csv").touch()
-    stats = to_fetch(clients, settings)[1]
+    assert shown(tmp_path) == []
     assert not is_here(stats, tmp_path)
+    told: list[int] = []
+    fetch(clients, settings, stats, tmp_path, told.append)
+    assert is_here(stats, tmp_path)
+    assert sum(told) == stats.size
+    assert sorted(read) == sorted(item["Key"] for item in stats.objects)
+    assert came
+
+
+def test_after_a_cut_off_only_what_is_missing_or_half_there_is_fetched(
+    clients: Clients, settings: Settings, bucket: Any, tmp_path: Path, read: list[str]
+) -> None:
+    bucket.put({f"{OUT}stats_{NEW}/part-1.csv": "second", f"{OUT}stats_{NEW}/part-2.csv": "third"} | run(NEW))
+    stats = to_fetch(clients, settings)[1]
+    whole = fetch(clients, settings, stats, tmp_path)
+    part = whole.rename(tmp_path / f".incoming-stats_{NEW}")
+    (part / "part-1.csv").write_text("sec")
+    (part / "part-2.csv").unlink()
+    (part / "of-an-earlier-run.csv").touch()
+    read.clear()
 
     fetch(clients, settings, stats, tmp_path)
 
-    assert [path.name for path in tmp_path.iterdir()] == [f"stats_{NEW}"]
+    assert sorted(read) == [f"{OUT}stats_{NEW}/part-1.csv", f"{OUT}stats_{NEW}/part-2.csv"]
+    assert is_here(stats, tmp_path)
+    assert not part.exists()
 
 
-def test_a_disk_that_fills_up_says_so_and_leaves_nothing(
-    clients: Clients, settings: Settings, bucket: Any, tmp_path: Path, small_disk: None
+def test_what_was_replaced_since_the_cut_off_is_fetched_anew(
+    clients: Clients, settings: Settings, bucket: Any, tmp_path: Path
 ) -> None:
     bucket.put(run(NEW))
+    whole = fetch(clients, settings, to_fetch(clients, settings)[1], tmp_path)
+    part = whole.rename(tmp_path / f".incoming-stats_{NEW}")
+    os.utime(part / "part-0.csv", (1_700_000_000, 1_700_000_000))
+    bucket.put({f"{OUT}stats_{NEW}/part-0.csv": STATS.replace("3", "4")})
+
+    folder = fetch(clients, settings, to_fetch(clients, settings)[1], tmp_path)
+
+    assert (folder / "part-0.csv").read_text() == STATS.replace("3", "4")
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_a_replacement_that_was_cut_off_at_its_last_moment_stands_in_nobodys_way(
+    clients: Clients, settings: Settings, bucket: Any, tmp_path: Path, changed: bool
+) -> None:
+    bucket.put(run(NEW))
+    stats = to_fetch(clients, settings)[1]
+    old = tmp_path / f".incoming-stats_{NEW}-replaced"
+    old.mkdir()
+    (old / "part-0.csv").touch()
+    if changed:
+        (fetch(clients, settings, stats, tmp_path) / "more.csv").touch()
+        old.mkdir(exist_ok=True)
+        (old / "part-0.csv").touch()
+
+    fetch(clients, settings, stats, tmp_path)
+
+    assert is_here(stats, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", f"stats_{NEW}"]
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from scripts.files import lock
+with lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_two_fetches_at_once_do_not_mix_and_the_second_names_the_first(
+    clients: Clients, settings: Settings, bucket: Any, tmp_path: Path, project: Path
+) -> None:
+    bucket.put(run(NEW))
+    stats = to_fetch(clients, settings)[1]
+    command = [sys.executable, "-c", HOLD, str(tmp_path / ".lock")]
+    with subprocess.Popen(command, cwd=project, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout
+        assert other.stdout.readline() == b"held\n"
+
+        with pytest.raises(WorkflowError, match=rf"fetching stats_{NEW}: another .* \(pid {other.pid}\)\. Wait"):
+            fetch(clients, settings, stats, tmp_path)
+        assert files(tmp_path) == {}
+        other.communicate()
+
+    fetch(clients, settings, stats, tmp_path)
+    assert is_here(stats, tmp_path)
+
+
+def test_a_disk_that_fills_up_says_so_and_nothing_is_lost(
+    clients: Clients, settings: Settings, bucket: Any, tmp_path: Path, small_disk: None, read: list[str]
+) -> None:
+    bucket.put(run(NEW))
+    stats = to_fetch(clients, settings)[1]
 
     with pytest.raises(WorkflowError, match=f"fetching stats_{NEW}: File too large.*try again"):
+        fetch(clients, settings, stats, tmp_path)
+    assert shown(tmp_path) == []
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, resource.getrlimit(resource.RLIMIT_FSIZE)[1:] * 2)
+    fetch(clients, settings, stats, tmp_path)
+    assert is_here(stats, tmp_path)
+    assert read.count(f"{OUT}stats_{NEW}/_SUCCESS") == 1
+
+
+def test_a_folder_that_may_not_be_written_to_says_so(
+    clients: Clients, settings: Settings, bucket: Any, tmp_path: Path
+) -> None:
+    bucket.put(run(NEW))
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / ".lock").mkdir()  # the one refusal that root meets as well
+
+    with pytest.raises(WorkflowError, match=rf"fetching stats_{NEW}: Is a directory \(.*\.lock\)"):
+        fetch(clients, settings, to_fetch(clients, settings)[1], tmp_path / "results")
+
+
+def test_a_persons_own_file_of_the_results_name_is_left_alone(
+    clients: Clients, settings: Settings, bucket: Any, tmp_path: Path, read: list[str]
+) -> None:
+    bucket.put(run(NEW))
+    (tmp_path / f"stats_{NEW}").write_text("mine")
+
+    with pytest.raises(WorkflowError, match=rf"there is a file of that name \(.*stats_{NEW}\)"):
         fetch(clients, settings, to_fetch(clients, settings)[1], tmp_path)
 
-    assert list(tmp_path.iterdir()) == []
+    assert files(tmp_path) == {f"stats_{NEW}": b"mine"}
+    assert read == []
 
 
 def test_a_file_in_the_way_of_the_folder_says_so(
@@ -244,7 +416,50 @@ def test_a_key_that_would_lead_out_of_its_folder_stops_everything(
         fetch(clients, settings, one_result(f"{OUT}stats_{NEW}/{name}"), into)
 
     assert files(tmp_path) == {}
-    assert list(into.iterdir()) == []
+    assert shown(into) == []
+
+
+def at(time: str) -> datetime:
+    return datetime.strptime(f"{time}+0000", "%Y%m%d_%H%M%S%z")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "found"),
+    [
+        ("20250115_075900", "20250115_080100", OLD),
+        ("20250115_080045", "20250115_080200", OLD),  # the driver's clock is late
+        ("20250115_075000", "20250115_075915", OLD),  # or early
+        ("20250116_085900", "20250116_090100", NEW),
+        ("20250115_075900", "20250116_090100", NEW),
+    ],
+)
+def test_a_steps_own_run_is_picked_by_its_time_and_not_the_newest(
+    clients: Clients, settings: Settings, bucket: Any, start: str, end: str, found: str
+) -> None:
+    bucket.put(run(OLD) | run(NEW))
+
+    results = written_between(clients, settings, at(start), at(end))
+
+    assert [one.name for one in results] == [f"metadata_{found}", f"stats_{found}"]
+
+
+def test_times_of_other_zones_are_compared_in_utc(clients: Clients, settings: Settings, bucket: Any) -> None:
+    bucket.put(run(OLD))
+    paris = timezone(timedelta(hours=1))
+    start, end = (datetime(2025, 1, 15, 9, minute, tzinfo=paris) for minute in (0, 2))
+
+    assert {one.time for one in written_between(clients, settings, start, end)} == {OLD}
+
+
+@pytest.mark.parametrize("done", [("metadata", "stats"), ("stats",)], ids=["of others", "half written"])
+def test_a_step_that_left_no_whole_run_has_none_whatever_others_left(
+    clients: Clients, settings: Settings, bucket: Any, done: tuple[str, ...]
+) -> None:
+    bucket.put(run(OLD) | run(NEW, done=done))
+    times = ("20250116_085900", "20250116_090500") if len(done) == 1 else ("20250116_100000", "20250116_100500")
+
+    with pytest.raises(WorkflowError, match=f"the step left no finished run under s3://fruits-test/{OUT}.*inv logs"):
+        written_between(clients, settings, *map(at, times))
 
 
 def stats_folder(folder: Path, *texts: str) -> Path:

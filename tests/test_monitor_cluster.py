@@ -10,7 +10,7 @@ import pytest
 from scripts.aws import Clients
 from scripts.config import Settings
 from scripts.errors import AwsError, TimedOut, WorkflowError
-from scripts.monitor_cluster import master_dns, monitor
+from scripts.monitor_cluster import ClusterNotReady, master_dns, monitor
 
 CLUSTER = "j-2AXXXXXXGAPLF"
 Make = Callable[..., Settings]
@@ -29,7 +29,7 @@ def test_each_new_status_until_it_waits_for_work(clients: Clients, settings: Set
 
 def test_a_cluster_that_has_work_is_ready_when_it_runs(clients: Clients, settings: Settings, emr: Any) -> None:
     emr.cluster("RUNNING")
-    emr.steps(["s-1"])
+    emr.steps("s-1", states=["CANCEL_PENDING", "PENDING", "RUNNING"])
     emr.cluster("BOOTSTRAPPING")
     emr.cluster("RUNNING")
 
@@ -90,7 +90,9 @@ def test_an_unknown_state_does_not_crash_the_watch(clients: Clients, settings: S
     assert [status.state for status in monitor(clients, settings, CLUSTER)] == ["RESIZING_ITSELF", "WAITING"]
 
 
-def test_an_unknown_id_says_where_it_may_be(clients: Clients, settings: Settings) -> None:
+def test_an_unknown_id_says_where_it_may_be(clients: Clients, settings: Settings, emr: Any) -> None:
+    emr.add_client_error("describe_cluster", "InvalidRequestException", "Cluster id 'j-GONE' is not valid.")
+
     with pytest.raises(AwsError, match="another account's, region's or TARGET's"):
         list(monitor(clients, settings, "j-GONE"))
 
@@ -101,3 +103,52 @@ def test_the_address_of_the_primary_node_or_nothing_yet(clients: Clients, emr: A
 
     assert master_dns(clients, CLUSTER) == "ec2-1-2-3-4.eu-west-1.compute.amazonaws.com"
     assert master_dns(clients, CLUSTER) == ""
+
+
+@pytest.mark.parametrize(
+    ("code", "may_pass"),
+    [
+        ("BOOTSTRAP_FAILURE", True),
+        ("INTERNAL_ERROR", True),
+        ("INSTANCE_FAILURE", True),
+        ("INSTANCE_FLEET_TIMEOUT", True),
+        ("VALIDATION_ERROR", False),
+        ("USER_REQUEST", False),
+        ("STEP_FAILURE", False),
+        ("ALL_STEPS_COMPLETED", False),
+        ("", False),
+    ],
+)
+def test_whether_another_cluster_may_do_better_is_told_by_emrs_reason_code(
+    clients: Clients, settings: Settings, emr: Any, code: str, may_pass: bool
+) -> None:
+    emr.cluster("STARTING")
+    emr.no_work()
+    emr.cluster("TERMINATED_WITH_ERRORS", "why", code)
+
+    with pytest.raises(ClusterNotReady) as caught:
+        list(monitor(clients, settings, CLUSTER))
+
+    assert (caught.value.code, caught.value.may_pass) == (code, may_pass)
+
+
+@pytest.mark.parametrize("call", ["describe_cluster", "list_steps"])
+def test_trouble_at_the_first_question_is_met_with_patience(
+    clients: Clients, settings: Settings, emr: Any, renewals: list[str], call: str
+) -> None:
+    if call == "list_steps":
+        emr.cluster("STARTING")
+    emr.add_client_error(call, "ThrottlingException", "Rate exceeded")
+    emr.add_client_error("describe_cluster", "ExpiredTokenException", "expired")
+    emr.cluster("WAITING")
+
+    assert [status.state for status in monitor(clients, settings, CLUSTER)] == ["UNKNOWN", "WAITING"]
+    assert renewals == ["renewed"]
+
+
+def test_a_refusal_is_the_answer(clients: Clients, settings: Settings, emr: Any) -> None:
+    emr.cluster("STARTING")
+    emr.add_client_error("list_steps", "AccessDeniedException", "User is not authorized")
+
+    with pytest.raises(AwsError, match=f"looking at the steps of {CLUSTER}: AccessDenied"):
+        list(monitor(clients, settings, CLUSTER))

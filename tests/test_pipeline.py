@@ -2,118 +2,31 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import pytest
-from botocore.awsrequest import AWSResponse
 
-from scripts.aws import Clients
 from scripts.config import Settings
 from scripts.errors import AwsError, TimedOut, UsageError, WorkflowError
 from scripts.lifecycle import Status
-from scripts.pipeline import Created, Options, Report, Stage, Submitted, run
+from scripts.monitor_cluster import ClusterNotReady
+from scripts.pipeline import Created, NotCreated, Submitted
 from scripts.sample_images import paths
 from scripts.watch_step import StepFailed
+from tests.account import CLUSTER, STEP, TIME, Account, Run, results
 
 Make = Callable[..., Settings]
-CLUSTER, STEP, TIME = "j-2AXXXXXXGAPLF", "s-2AXXXXXXGAPLF", "20250115_102345"
-RESULTS = {
-    f"output/etape_1/metadata_{TIME}/part-0.csv": "s3_path\n",
-    f"output/etape_1/metadata_{TIME}/_SUCCESS": "",
-    f"output/etape_1/stats_{TIME}/part-0.csv": "split,label,count\nTraining,Kiwi,3\nTest,Kiwi,1\n",
-    f"output/etape_1/stats_{TIME}/_SUCCESS": "",
-}
 STAGES = ["verify", "upload", "create", "monitor", "submit", "watch-step", "fetch", "terminate"]
 TOO_LATE = "ValidationException", "The job flow is termination protected"
-
-
-class OneCluster:
-    """An account with one cluster, behind the real clients: botocore checks every request, these few lines answer."""
-
-    def __init__(self, bucket: Any) -> None:
-        self.bucket, self.calls = bucket, []
-        self.state, self.step, self.last = "WAITING", "COMPLETED", "TERMINATED"
-        self.refuses: dict[str, tuple[str, str]] = {}
-        self.writes = RESULTS
-
-    def emr(self, model: Any, params: Any, **_: Any) -> tuple[AWSResponse, dict[str, Any]]:
-        self.calls.append(model.name)
-        if model.name in self.refuses:
-            code, message = self.refuses[model.name]
-            return AWSResponse("", 400, {}, None), {"Error": {"Code": code, "Message": message}}
-        if model.name == "AddJobFlowSteps":
-            self.bucket.put(self.writes)
-        if model.name == "TerminateJobFlows":
-            assert json.loads(params["body"]) == {"JobFlowIds": [CLUSTER]}
-            self.state = self.last
-        answers: dict[str, dict[str, Any]] = {
-            "RunJobFlow": {"JobFlowId": CLUSTER},
-            "DescribeCluster": {"Cluster": {"Id": CLUSTER, "Status": {"State": self.state}}},
-            "ListSteps": {"Steps": []},
-            "AddJobFlowSteps": {"StepIds": [STEP]},
-            "DescribeStep": {"Step": {"Id": STEP, "Status": {"State": self.step}}},
-            "TerminateJobFlows": {},
-        }
-        return AWSResponse("", 200, {}, None), answers[model.name]
-
-    def account(self, model: Any, **_: Any) -> tuple[AWSResponse, dict[str, Any]]:
-        """The key pair and the roles are there."""
-        answers = {"DescribeKeyPairs": {"KeyPairs": [{"KeyName": "mine"}]}, "GetRole": {}, "GetInstanceProfile": {}}
-        return AWSResponse("", 200, {}, None), answers[model.name]
-
-    @property
-    def asked_to_end(self) -> bool:
-        return "TerminateJobFlows" in self.calls
-
-
-@pytest.fixture
-def cluster(clients: Clients, bucket: Any) -> Iterator[OneCluster]:
-    """All that a run needs is in place."""
-    bucket.put({"data/fruits-360/Training/Kiwi/1.jpg": "x"})
-    one = OneCluster(bucket)
-    hooks = [
-        (clients.emr, "before-call.emr.*", one.emr),
-        (clients.emr_once, "before-call.emr.*", one.emr),
-        (clients.ec2, "before-call.ec2.*", one.account),
-        (clients.iam, "before-call.iam.*", one.account),
-    ]
-    for client, event, answer in hooks:
-        client.meta.events.register_first(event, answer)
-    yield one
-    for client, event, answer in hooks:
-        client.meta.events.unregister(event, answer)
-
-
-class Run:
-    """Runs the pipeline and notes what it tells."""
-
-    def __init__(self, clients: Clients, results: Path) -> None:
-        self.clients, self.results = clients, results
-        self.told: list[object] = []
-
-    def __call__(self, settings: Settings, tell: Callable[[object], None] | None = None, **options: Any) -> Report:
-        self.told.clear()
-        return run(self.clients, settings, tell or self.told.append, Options(self.results, **options))
-
-    @property
-    def text(self) -> str:
-        return "\n".join(str(event) for event in self.told)
-
-
-@pytest.fixture
-def pipeline(clients: Clients, tmp_path: Path) -> Run:
-    return Run(clients, tmp_path / "results")
+DENIED = "AccessDeniedException", "User is not authorized"
 
 
 def test_a_good_run_goes_through_every_stage_and_ends_its_cluster(
-    pipeline: Run, settings: Settings, cluster: OneCluster
+    pipeline: Run, settings: Settings, cluster: Account
 ) -> None:
     report = pipeline(settings, arguments=["--limit", "5"])
 
-    assert [event.name for event in pipeline.told if isinstance(event, Stage)] == STAGES
+    assert pipeline.stages == STAGES
     assert [event for event in pipeline.told if isinstance(event, (Created, Submitted, Status))] == [
         Created(CLUSTER),
         Status("WAITING"),
@@ -122,16 +35,20 @@ def test_a_good_run_goes_through_every_stage_and_ends_its_cluster(
         Status("TERMINATED"),
     ]
     assert cluster.calls == [
+        "ListClusters",
         "RunJobFlow",
         "DescribeCluster",
         "ListSteps",
         "DescribeCluster",
         "DescribeCluster",
+        "ListSteps",
         "AddJobFlowSteps",
+        "DescribeStep",
         "DescribeStep",
         "TerminateJobFlows",
         "DescribeCluster",
     ]
+    assert cluster.requests[7]["Steps"][0]["HadoopJarStep"]["Args"][-2:] == ["--limit", "5"]
     assert list(report.stages) == STAGES
     assert [folder.name for folder in report.folders] == [f"metadata_{TIME}", f"stats_{TIME}"]
     assert all((folder / "_SUCCESS").is_file() for folder in report.folders)
@@ -139,7 +56,7 @@ def test_a_good_run_goes_through_every_stage_and_ends_its_cluster(
     assert (report.summary.images, report.warnings) == (4, [])
 
 
-def test_ids_are_told_before_any_wait(pipeline: Run, settings: Settings, cluster: OneCluster) -> None:
+def test_ids_are_told_before_any_wait(pipeline: Run, settings: Settings, cluster: Account) -> None:
     known: dict[str, list[str]] = {}
 
     def tell(event: object) -> None:
@@ -151,9 +68,7 @@ def test_ids_are_told_before_any_wait(pipeline: Run, settings: Settings, cluster
     assert known["Submitted"][-1] == "AddJobFlowSteps"
 
 
-def test_a_failed_check_creates_no_cluster_and_is_named(
-    pipeline: Run, make_settings: Make, cluster: OneCluster
-) -> None:
+def test_a_failed_check_creates_no_cluster_and_is_named(pipeline: Run, make_settings: Make, cluster: Account) -> None:
     with pytest.raises(WorkflowError, match="Region, Bucket failed; no cluster was created"):
         pipeline(make_settings(aws_region="eu-west-2"))
 
@@ -162,10 +77,10 @@ def test_a_failed_check_creates_no_cluster_and_is_named(
     assert "✅ IAM roles" in pipeline.text
 
 
-def test_no_finished_run_of_the_job_is_a_failure(pipeline: Run, settings: Settings, cluster: OneCluster) -> None:
-    cluster.writes = {"output/etape_1/metadata_20250115_102345/part-0.csv": "half"}
+def test_no_finished_run_of_the_job_is_a_failure(pipeline: Run, settings: Settings, cluster: Account) -> None:
+    cluster.writes = {"output/etape_1/metadata_20250115_102345/part-0.csv": "half"} | results("20250116_102345")
 
-    with pytest.raises(WorkflowError, match="no finished run"):
+    with pytest.raises(WorkflowError, match="the step left no finished run"):
         pipeline(settings)
 
     assert cluster.asked_to_end
@@ -173,11 +88,11 @@ def test_no_finished_run_of_the_job_is_a_failure(pipeline: Run, settings: Settin
 
 @pytest.mark.parametrize("state", ["TERMINATED_WITH_ERRORS", "TERMINATING", "TERMINATED"])
 def test_a_cluster_that_never_becomes_ready_is_a_failure(
-    pipeline: Run, settings: Settings, cluster: OneCluster, state: str
+    pipeline: Run, settings: Settings, cluster: Account, state: str
 ) -> None:
-    cluster.state = state
+    cluster.comes_up = [(state, "")]
 
-    with pytest.raises(WorkflowError, match=f"waiting for cluster {CLUSTER}: it is {state}"):
+    with pytest.raises(ClusterNotReady, match=f"waiting for cluster {CLUSTER}: it is {state}"):
         pipeline(settings)
 
     assert cluster.asked_to_end
@@ -186,7 +101,7 @@ def test_a_cluster_that_never_becomes_ready_is_a_failure(
 
 @pytest.mark.parametrize("state", ["FAILED", "CANCELLED", "INTERRUPTED"])
 def test_a_step_that_fails_ends_the_cluster_and_is_the_error(
-    pipeline: Run, settings: Settings, cluster: OneCluster, state: str
+    pipeline: Run, settings: Settings, cluster: Account, state: str
 ) -> None:
     cluster.step = state
 
@@ -198,35 +113,35 @@ def test_a_step_that_fails_ends_the_cluster_and_is_the_error(
     assert f"terminating {CLUSTER}" in pipeline.text
 
 
-@pytest.mark.parametrize("call", ["ListSteps", "AddJobFlowSteps", "DescribeStep"])
+@pytest.mark.parametrize("call", ["DescribeCluster", "ListSteps", "AddJobFlowSteps", "DescribeStep"])
 def test_whatever_emr_refuses_the_cluster_is_ended(
-    pipeline: Run, settings: Settings, cluster: OneCluster, call: str
+    pipeline: Run, settings: Settings, cluster: Account, call: str
 ) -> None:
-    cluster.refuses[call] = ("ExpiredTokenException", "expired")
+    cluster.refuses[call] = DENIED
 
-    with pytest.raises(AwsError, match="ExpiredTokenException"):
+    with pytest.raises(AwsError, match="AccessDeniedException"):
         pipeline(settings)
 
     assert cluster.asked_to_end
 
 
-def test_a_cluster_that_was_never_created_is_not_ended(pipeline: Run, settings: Settings, cluster: OneCluster) -> None:
+def test_a_cluster_that_was_never_created_is_not_ended(pipeline: Run, settings: Settings, cluster: Account) -> None:
     cluster.refuses["RunJobFlow"] = ("ValidationException", "Invalid InstanceProfile")
 
     with pytest.raises(AwsError, match="Invalid InstanceProfile"):
         pipeline(settings)
 
-    assert cluster.calls == ["RunJobFlow"]
+    assert cluster.calls == ["ListClusters", "RunJobFlow"]
+    assert pipeline.told[-1] == NotCreated()
 
 
-def test_ctrl_c_at_any_moment_never_leaves_a_cluster(pipeline: Run, settings: Settings, cluster: OneCluster) -> None:
+def test_ctrl_c_at_any_moment_never_leaves_a_cluster(pipeline: Run, settings: Settings, cluster: Account) -> None:
     pipeline(settings)
     moments = len(pipeline.told)
     assert moments > len(STAGES)
 
     for moment in range(moments):
-        cluster.calls.clear()
-        cluster.state = "WAITING"
+        cluster.reset()
         told: list[object] = []
 
         def tell(event: object, told: list[object] = told, moment: int = moment) -> None:
@@ -237,15 +152,16 @@ def test_ctrl_c_at_any_moment_never_leaves_a_cluster(pipeline: Run, settings: Se
         with pytest.raises(KeyboardInterrupt):
             pipeline(settings, tell)
 
-        assert cluster.asked_to_end is ("RunJobFlow" in cluster.calls), f"interrupted at {told[moment]}"
+        assert cluster.asked_to_end == ({CLUSTER} if "RunJobFlow" in cluster.calls else set()), told[moment]
+        assert cluster.count("AddJobFlowSteps") <= 1
 
 
 @pytest.mark.parametrize("error", [BrokenPipeError("nobody reads"), UsageError("writing cluster_id.txt", "full")])
 def test_a_screen_or_a_disk_that_fails_for_good_never_leaves_a_cluster(
-    pipeline: Run, settings: Settings, cluster: OneCluster, error: Exception
+    pipeline: Run, settings: Settings, cluster: Account, error: Exception
 ) -> None:
     def tell(_: object) -> None:
-        if cluster.calls:
+        if cluster.clusters:
             raise error
 
     with pytest.raises(type(error)):
@@ -255,20 +171,37 @@ def test_a_screen_or_a_disk_that_fails_for_good_never_leaves_a_cluster(
 
 
 def test_a_second_ctrl_c_does_not_stop_the_termination_from_being_asked_for(
-    pipeline: Run, settings: Settings, cluster: OneCluster
+    pipeline: Run, settings: Settings, cluster: Account
 ) -> None:
     def tell(_: object) -> None:
-        if cluster.calls:
+        if cluster.clusters:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         pipeline(settings, tell)
 
-    assert cluster.asked_to_end
+    assert cluster.asked_to_end == {CLUSTER}
+
+
+@pytest.mark.parametrize("failure", ["FAILED", "RUNNING"])
+def test_after_a_failure_the_termination_is_asked_for_before_anything_is_told(
+    pipeline: Run, make_settings: Make, cluster: Account, failure: str
+) -> None:
+    cluster.step = failure
+    asked: list[bool] = []
+
+    def tell(event: object) -> None:
+        if "terminating" in str(event):
+            asked.append(bool(cluster.asked_to_end))
+
+    with pytest.raises(WorkflowError):
+        pipeline(make_settings(step_timeout=0), tell)
+
+    assert asked == [True]
 
 
 def test_a_termination_that_fails_does_not_hide_the_first_error_and_names_the_cluster(
-    pipeline: Run, settings: Settings, cluster: OneCluster
+    pipeline: Run, settings: Settings, cluster: Account
 ) -> None:
     cluster.step = "FAILED"
     cluster.refuses["TerminateJobFlows"] = TOO_LATE
@@ -281,7 +214,7 @@ def test_a_termination_that_fails_does_not_hide_the_first_error_and_names_the_cl
 
 
 def test_a_termination_that_fails_after_a_good_run_is_the_error(
-    pipeline: Run, settings: Settings, cluster: OneCluster
+    pipeline: Run, settings: Settings, cluster: Account
 ) -> None:
     cluster.refuses["TerminateJobFlows"] = TOO_LATE
 
@@ -290,24 +223,27 @@ def test_a_termination_that_fails_after_a_good_run_is_the_error(
 
 
 def test_a_termination_that_takes_too_long_is_exit_code_3_and_names_the_cluster(
-    pipeline: Run, make_settings: Make, cluster: OneCluster
+    pipeline: Run, make_settings: Make, cluster: Account
 ) -> None:
     cluster.last = "TERMINATING"
 
     with pytest.raises(TimedOut, match=f"still TERMINATING.*{CLUSTER}"):
         pipeline(make_settings(cluster_ready_timeout=0))
 
-    assert cluster.calls.count("TerminateJobFlows") == 1
+    assert cluster.count("TerminateJobFlows") == 1
 
 
 @pytest.mark.parametrize(
     ("late", "setting"),
-    [("state", "CLUSTER_READY_TIMEOUT"), ("step", "STEP_TIMEOUT")],
+    [("cluster", "CLUSTER_READY_TIMEOUT"), ("step", "STEP_TIMEOUT")],
 )
 def test_running_out_of_time_is_a_failure_for_nothing_runs_on(
-    pipeline: Run, make_settings: Make, cluster: OneCluster, late: str, setting: str
+    pipeline: Run, make_settings: Make, cluster: Account, late: str, setting: str
 ) -> None:
-    setattr(cluster, late, "RUNNING")
+    if late == "step":
+        cluster.step = "RUNNING"
+    else:
+        cluster.comes_up = [("RUNNING", "")]
 
     with pytest.raises(WorkflowError) as caught:
         pipeline(make_settings(cluster_ready_timeout=0, step_timeout=0))
@@ -319,7 +255,7 @@ def test_running_out_of_time_is_a_failure_for_nothing_runs_on(
 
 
 def test_keep_leaves_the_cluster_after_a_good_run_and_says_that_it_costs(
-    pipeline: Run, settings: Settings, cluster: OneCluster
+    pipeline: Run, settings: Settings, cluster: Account
 ) -> None:
     report = pipeline(settings, keep=True)
 
@@ -330,7 +266,7 @@ def test_keep_leaves_the_cluster_after_a_good_run_and_says_that_it_costs(
 
 @pytest.mark.parametrize("state", ["FAILED", "RUNNING"])
 def test_keep_leaves_the_cluster_after_a_failure_too(
-    pipeline: Run, make_settings: Make, cluster: OneCluster, state: str
+    pipeline: Run, make_settings: Make, cluster: Account, state: str
 ) -> None:
     cluster.step = state
 
@@ -342,7 +278,7 @@ def test_keep_leaves_the_cluster_after_a_failure_too(
 
 
 def test_an_empty_prefix_is_filled_with_the_sample_only_on_demand(
-    pipeline: Run, settings: Settings, cluster: OneCluster
+    pipeline: Run, settings: Settings, cluster: Account, few_labels: None
 ) -> None:
     cluster.bucket.s3.delete_object(Bucket="fruits-test", Key="data/fruits-360/Training/Kiwi/1.jpg")
 
@@ -352,12 +288,13 @@ def test_an_empty_prefix_is_filled_with_the_sample_only_on_demand(
 
     report = pipeline(settings, sample_if_empty=True)
 
-    assert len(cluster.bucket.keys("data/fruits-360/T")) == len(list(paths()))
-    assert "filled with a synthetic sample of 647 images" in pipeline.text
+    drawn = len(list(paths()))
+    assert len(cluster.bucket.keys("data/fruits-360/T")) == drawn > 40
+    assert f"filled with a synthetic sample of {drawn} images" in pipeline.text
     assert report.warnings == ["the images are the synthetic sample"]
 
 
-def test_a_persons_own_images_are_used_as_they_are(pipeline: Run, settings: Settings, cluster: OneCluster) -> None:
+def test_a_persons_own_images_are_used_as_they_are(pipeline: Run, settings: Settings, cluster: Account) -> None:
     report = pipeline(settings, sample_if_empty=True)
 
     assert cluster.bucket.keys("data/") == ["data/fruits-360/Training/Kiwi/1.jpg"]

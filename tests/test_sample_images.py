@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from scripts.sample_images import COMMENT, LABELS, draw, paths
+from scripts.upload_data import SAMPLE_SIZE
 
 
 def test_24_labels_each_with_training_and_test_images() -> None:
@@ -36,6 +37,13 @@ def test_an_image_is_a_valid_small_jpeg_that_says_it_is_drawn(path: str) -> None
     assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (100, 100))
     assert image.info["comment"] == COMMENT.encode()
     assert "synthetic" in COMMENT
+
+
+def test_the_size_that_the_progress_bar_is_told_is_about_right() -> None:
+    names = sorted(paths())
+    some = names[::11]
+
+    assert abs(sum(len(draw(name)) for name in some) / len(some) * len(names) / SAMPLE_SIZE - 1) < 0.1
 
 
 def test_the_same_path_is_the_same_picture_and_another_is_another() -> None:

@@ -5,22 +5,24 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import io
+import re
 import shutil
 import sys
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from scripts import tracking
+from scripts import runs, tracking
 from scripts.aws import Clients
 from scripts.config import Settings
+from scripts.create_cluster import OUR_TAG, OWNER_TAG
 from scripts.errors import AwsError, UsageError
 from scripts.fetch_results import Summary
-from scripts.lifecycle import Status
-from scripts.pipeline import Created, Report, Stage, Submitted
+from scripts.pipeline import Report
 
 CLUSTER, STEP = "j-2AXXXXXXGAPLF", "s-2AXXXXXXGAPLF"
 UNKNOWN = "InvalidRequestException", f"Cluster id '{CLUSTER}' is not valid."
@@ -336,33 +338,99 @@ def test_a_report_says_how_long_what_is_odd_and_where_the_results_are(
     assert "📥 results/stats_x/" in out
 
 
-def test_what_a_pipeline_tells_is_shown_and_tracked_at_once(
-    session: ModuleType, tmp_path: Path, capsys: Output
-) -> None:
-    begun = session.Begun()
+def ours(emr: Any, tag: str, owner: str = "me@here", *, id: str = CLUSTER, state: str = "WAITING") -> None:
+    """The next calls look at a cluster of ours: half an hour old, idle for ten minutes, with three instances."""
+    now = datetime.now(timezone.utc)
+    times = {"CreationDateTime": now - timedelta(minutes=30), "ReadyDateTime": now - timedelta(minutes=20)}
+    tags = [{"Key": OUR_TAG, "Value": tag}, *([{"Key": OWNER_TAG, "Value": owner}] if owner else [])]
+    found = {"Id": id, "Name": "fruits", "Status": {"State": state, "Timeline": times}, "Tags": tags}
+    emr.add_response("describe_cluster", {"Cluster": found}, {"ClusterId": id})
+    ended = {"Status": {"State": "COMPLETED", "Timeline": {"EndDateTime": now - timedelta(minutes=10)}}}
+    emr.add_response("list_steps", {"Steps": [ended]}, {"ClusterId": id})
+    instance = {"Status": {"Timeline": {"CreationDateTime": now - timedelta(minutes=30)}}}
+    emr.add_response("list_instances", {"Instances": [instance] * 3}, {"ClusterId": id})
 
-    begun.tell(Stage("create"))
-    begun.tell(Created(CLUSTER))
-    assert tracking.read(tmp_path, tracking.CLUSTER) == CLUSTER
-    begun.tell(Status("WAITING"))
-    begun.tell(Submitted(STEP))
-    assert tracking.read(tmp_path, tracking.STEP) == STEP
+
+def listed(emr: Any, *ids: str) -> None:
+    emr.add_response("list_clusters", {"Clusters": [{"Id": one} for one in ids]})
+
+
+def begun(root: Path, settings: Settings) -> runs.Run:
+    return runs.begin(root, settings, (), [])
+
+
+def test_status_has_a_line_for_each_cluster_of_ours_and_whose_it_is(
+    session: ModuleType, tmp_path: Path, clients: Clients, settings: Settings, emr: Any, capsys: Output
+) -> None:
+    unfinished, done = begun(tmp_path, settings), begun(tmp_path, settings)
+    runs.end(tmp_path, done, "kept")
+    listed(emr, "j-1", "j-2", "j-3", "j-4")
+    ours(emr, unfinished.id, id="j-1")
+    ours(emr, done.id, id="j-2")
+    ours(emr, "a-run-of-elsewhere", "you@there", id="j-3", state="TERMINATING")
+    ours(emr, "a-run-of-elsewhere", "", id="j-4")
+
+    found = session.show_clusters(clients)
+
+    assert [one.cluster_id for one in found] == ["j-1", "j-2", "j-3", "j-4"]
+    lines = [re.split(r" {2,}", line.strip()) for line in capsys.readouterr().out.splitlines() if "j-" in line]
+    assert lines == [
+        ["j-1", "WAITING", "30 min", "10 min", "1.5", "this folder's pipeline, unfinished"],
+        ["j-2", "WAITING", "30 min", "10 min", "1.5", "this folder's pipeline"],
+        ["j-3", "TERMINATING", "30 min", "10 min", "1.5", "you@there"],
+        ["j-4", "WAITING", "30 min", "10 min", "1.5", "?"],
+    ]
+
+
+def test_no_cluster_of_ours_is_good_news(session: ModuleType, clients: Clients, emr: Any, capsys: Output) -> None:
+    listed(emr)
+
+    assert session.show_clusters(clients) == []
+    assert "✅ No cluster of ours is live" in capsys.readouterr().out
+
+
+def test_all_of_ours_are_shown_asked_about_once_and_ended_together(
+    session: ModuleType,
+    clients: Clients,
+    settings: Settings,
+    emr: Any,
+    types: Callable[[str], None],
+    capsys: Output,
+) -> None:
+    types("oui\n")
+    listed(emr, "j-1", "j-2")
+    ours(emr, "one", id="j-1")
+    ours(emr, "two", id="j-2")
+    emr.add_response("terminate_job_flows", {}, {"JobFlowIds": ["j-1", "j-2"]})
+    for id in ("j-1", "j-2"):
+        emr.add_response("terminate_job_flows", {}, {"JobFlowIds": [id]})
+        emr.cluster("TERMINATED", id=id)
+
+    session.end_all(settings, clients, yes=False)
 
     shown = capsys.readouterr()
-    assert shown.out == ""
-    assert "✅ WAITING" in shown.err
-    assert "▶ create" in shown.err
+    assert "Terminate all 2?" in shown.err
+    assert (
+        shown.out.index("j-1") < shown.out.index("✅ Cluster j-1 is gone") < shown.out.index("✅ Cluster j-2 is gone")
+    )
 
 
-def test_a_failed_pipeline_without_logs_is_no_second_failure(
-    session: ModuleType, clients: Clients, emr: Any, bucket: Any, capsys: Output
+def test_a_no_ends_none_of_them(
+    session: ModuleType, clients: Clients, settings: Settings, emr: Any, types: Callable[[str], None]
 ) -> None:
-    session.Begun().show_logs_of_failure(clients)
-    assert capsys.readouterr() == ("", "")
+    types("non\n")
+    listed(emr, CLUSTER)
+    ours(emr, "one")
 
-    begun = session.Begun()
-    begun.tell(Created(CLUSTER))
-    emr.cluster("TERMINATED", LogUri="s3n://fruits-test/logs/emr/")
-    begun.show_logs_of_failure(clients)
+    with pytest.raises(UsageError, match="They go on, and cost"):
+        session.end_all(settings, clients, yes=False)
 
-    assert "there are none yet" in capsys.readouterr().err
+
+def test_none_of_ours_is_nothing_to_end_and_no_question(
+    session: ModuleType, clients: Clients, settings: Settings, emr: Any, capsys: Output
+) -> None:
+    listed(emr)
+
+    session.end_all(settings, clients, yes=False)
+
+    assert capsys.readouterr().err == ""

@@ -11,7 +11,7 @@ from botocore.validate import ParamValidator
 from scripts.aws import Clients
 from scripts.config import Settings
 from scripts.errors import AwsError, UsageError, WorkflowError
-from scripts.submit_job import job_arguments, step_request, submit
+from scripts.submit_job import job_arguments, step_ids, step_request, submit
 
 CLUSTER, STEP = "j-2AXXXXXXGAPLF", "s-2AXXXXXXGAPLF"
 Make = Callable[..., Settings]
@@ -54,6 +54,7 @@ def test_the_step_goes_to_a_live_cluster_and_its_id_comes_back(
     clients: Clients, settings: Settings, emr: Any, emr_once: Any
 ) -> None:
     emr.cluster("RUNNING")
+    emr.steps("s-BEFORE")
     emr_once.add_response("add_job_flow_steps", {"StepIds": [STEP]}, {"JobFlowId": CLUSTER, "Steps": [WHOLE_STEP]})
 
     assert submit(clients, settings, CLUSTER, ["--limit", "two words"]) == STEP
@@ -71,10 +72,50 @@ def test_no_step_is_sent_to_a_cluster_that_ends(
 
 def test_a_refused_step_says_so(clients: Clients, settings: Settings, emr: Any, emr_once: Any) -> None:
     emr.cluster("WAITING")
+    emr.steps()
     emr_once.add_client_error("add_job_flow_steps", "ValidationException", "Maximum number of active steps exceeded")
 
     with pytest.raises(AwsError, match="submitting the job: ValidationException: Maximum number"):
         submit(clients, settings, CLUSTER)
+
+
+def test_a_lost_answer_finds_the_step_and_submits_no_second(
+    clients: Clients, settings: Settings, emr: Any, emr_once: Any
+) -> None:
+    emr.cluster("WAITING")
+    emr.steps("s-BEFORE")
+    emr_once.add_client_error("add_job_flow_steps", "InternalFailure", "", 500)
+    emr.steps(STEP, "s-BEFORE")
+
+    assert submit(clients, settings, CLUSTER) == STEP
+
+
+def test_a_step_that_never_arrived_is_submitted_again(
+    clients: Clients, settings: Settings, emr: Any, emr_once: Any
+) -> None:
+    emr.cluster("WAITING")
+    emr.steps("s-BEFORE")
+    emr_once.add_client_error("add_job_flow_steps", "ServiceUnavailable", "", 503)
+    emr.steps("s-BEFORE")
+    emr_once.add_response("add_job_flow_steps", {"StepIds": [STEP]})
+
+    assert submit(clients, settings, CLUSTER) == STEP
+
+
+def test_throttled_is_submitted_again(clients: Clients, settings: Settings, emr: Any, emr_once: Any) -> None:
+    emr.cluster("WAITING")
+    emr.steps()
+    emr_once.add_client_error("add_job_flow_steps", "ThrottlingException", "Rate exceeded")
+    emr_once.add_response("add_job_flow_steps", {"StepIds": [STEP]})
+
+    assert submit(clients, settings, CLUSTER) == STEP
+
+
+def test_steps_of_every_page_are_known_newest_first(clients: Clients, emr: Any) -> None:
+    emr.add_response("list_steps", {"Steps": [{"Id": "s-3"}, {"Id": "s-2"}], "Marker": "m"}, {"ClusterId": CLUSTER})
+    emr.add_response("list_steps", {"Steps": [{"Id": "s-1"}]}, {"ClusterId": CLUSTER, "Marker": "m"})
+
+    assert step_ids(clients, CLUSTER) == ["s-3", "s-2", "s-1"]
 
 
 @pytest.mark.parametrize(

@@ -19,20 +19,22 @@ from typing import Any
 
 import pytest
 
+from scripts import runs
+from scripts.config import Settings
+
 SOURCES = ("scripts", "local_emr", "spark", "bootstrap", "tasks.py")
 ON_AWS = {
     "TARGET": "aws",
     "S3_BUCKET": "fruits-test",
     "EC2_KEY_NAME": "mine",
     "EC2_SUBNET": "subnet-0123456789abcdef0",
-    "POLL_INTERVAL": "0.01",
+    "POLL_INTERVAL": "0.05",
     "STEP_TIMEOUT": "1",
 }
-WITH_MOTO = """
+SECRETS = {"AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG", "AWS_SESSION_TOKEN": "FwoGZXIvYXdzEBYaD"}
+ONE_AFTER_THE_OTHER = """
 import contextlib, io, json, shlex, sys
-import boto3
 from invoke.main import program
-from moto import mock_aws
 
 def run(command):
     out, err = io.StringIO(), io.StringIO()
@@ -44,18 +46,29 @@ def run(command):
         code = end.code
     return code, out.getvalue(), err.getvalue()
 
-commands, objects, roles, alone = json.loads(sys.argv[1])
+commands, *more = json.loads(sys.argv[1])
+"""
+WITHOUT_AWS = f"{ONE_AFTER_THE_OTHER}print(json.dumps([run(command) for command in commands]))"
+WITH_MOTO = f"""{ONE_AFTER_THE_OTHER}
+import functools
+import boto3
+from botocore.loaders import JSONFileLoader
+from moto import mock_aws
+
+read = functools.cache(JSONFileLoader().load_file)  # the service models, once for all commands
+JSONFileLoader.load_file = lambda _, path: read(path)
+objects, roles, alone = more
 with mock_aws():
     if objects is not None:
         s3 = boto3.client("s3", region_name="eu-west-1")
-        s3.create_bucket(Bucket="fruits-test", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+        s3.create_bucket(Bucket="fruits-test", CreateBucketConfiguration={{"LocationConstraint": "eu-west-1"}})
         for key, body in objects.items():
             s3.put_object(Bucket="fruits-test", Key=key, Body=body)
     if roles:
         iam = boto3.client("iam")
         boto3.client("ec2", region_name="eu-west-1").create_key_pair(KeyName="mine", KeyType="ed25519")
         for role in ("EMR_DefaultRole", "EMR_AutoScaling_DefaultRole"):
-            iam.create_role(RoleName=role, AssumeRolePolicyDocument="{}")
+            iam.create_role(RoleName=role, AssumeRolePolicyDocument="{{}}")
         iam.create_instance_profile(InstanceProfileName="EMR_EC2_DefaultRole")
     if alone:
         for command in commands[:-1]:
@@ -123,6 +136,26 @@ def inv(checkout: Path) -> Inv:
 
 
 @pytest.fixture
+def inv_all(checkout: Path) -> Callable[..., list[Ended]]:
+    """Several commands, one after the other in one process, without any AWS behind them."""
+
+    def run(*commands: str) -> list[Ended]:
+        done = subprocess.run(
+            [sys.executable, "-c", WITHOUT_AWS, json.dumps([commands])],
+            cwd=checkout,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return [Ended(*one) for one in json.loads(done.stdout)]
+
+    return run
+
+
+@pytest.fixture
 def on_aws(checkout: Path) -> Callable[..., list[Ended]]:
     """Several commands, one after the other, against one moto; with `objects` it has the bucket and these in it."""
 
@@ -131,11 +164,12 @@ def on_aws(checkout: Path) -> Callable[..., list[Ended]]:
         objects: dict[str, str] | None = None,
         roles: bool = False,
         stdin: int = subprocess.DEVNULL,
+        **settings: str,
     ) -> list[Ended]:
         done = subprocess.run(
             [sys.executable, "-c", WITH_MOTO, json.dumps([commands, objects, roles, False])],
             cwd=checkout,
-            env=os.environ | ON_AWS,
+            env=os.environ | ON_AWS | settings,
             stdin=stdin,
             capture_output=True,
             text=True,
@@ -161,7 +195,7 @@ def test_the_list_has_every_task_with_its_help(inv: Inv) -> None:
 
     assert listed.code == 0
     names = re.findall(r"^  (\S+) +[A-Z]", listed.out, re.M)
-    verbs = "verify upload data create monitor submit watch-step fetch logs terminate cleanup pipeline"
+    verbs = "verify upload data create monitor submit watch-step fetch logs terminate cleanup pipeline status"
     assert sorted(names) == sorted([*verbs.split(), "local.up", "local.down", "local.status"])
 
 
@@ -210,13 +244,12 @@ def test_other_commands_without_credentials_say_how_to_sign_in(inv: Inv) -> None
     assert ended.err.startswith("❌ Signing in to AWS: Unable to locate credentials. Set AWS_PROFILE")
 
 
-@pytest.mark.parametrize("arguments", [(), ("--sample", "--from", "x"), ("--from", "no-such-folder")])
 def test_data_that_is_asked_for_wrongly_is_refused_before_anything_is_started(
-    inv: Inv, checkout: Path, arguments: tuple[str, ...]
+    inv_all: Callable[..., list[Ended]], checkout: Path
 ) -> None:
-    ended = inv("data", *arguments)
+    ended = inv_all("data", "data --sample --from x", "data --from no-such-folder")
 
-    assert ended.code == 2
+    assert [one.code for one in ended] == [2, 2, 2]
     assert not (checkout / ".local_emr").exists()
 
 
@@ -236,10 +269,14 @@ def test_a_whole_life_of_a_cluster(on_aws: Callable[..., list[Ended]], checkout:
         "verify": 0,
         "upload": 0,
         "upload ": 0,
+        "pipeline --retries 0": 1,
+        "pipeline --resume": 2,
+        "status": 0,
         "create": 2,
         "create --yes": 0,
         "create --yes ": 2,
         "pipeline": 2,
+        "status ": 0,
         "monitor": 0,
         "submit --args '--limit \"two words\"'": 0,
         "watch-step": 3,
@@ -247,14 +284,17 @@ def test_a_whole_life_of_a_cluster(on_aws: Callable[..., list[Ended]], checkout:
         "terminate --yes": 0,
         "terminate ": 0,
         "submit": 1,
+        "terminate --all-ours": 0,
         "cleanup": 2,
         "cleanup --yes": 0,
     }
-    ended = dict(zip(expected, on_aws(*expected, objects=IMAGE | RESULTS, roles=True), strict=True))
+    objects = IMAGE | RESULTS
+    ended = dict(zip(expected, on_aws(*expected, objects=objects, roles=True, **SECRETS), strict=True))
 
     assert {command: one.code for command, one in ended.items()} == expected
     assert ended["verify"].err.splitlines() == ["🔌 AWS, eu-west-1"]
-    assert {one.err.splitlines()[0] for command, one in ended.items() if command != "verify"} == {
+    unconnected = ("verify", "pipeline --resume")
+    assert {one.err.splitlines()[0] for command, one in ended.items() if command not in unconnected} == {
         "🔌 AWS account 123456789012, eu-west-1"
     }
     assert ended["verify"].out.count("✅") == 6
@@ -262,7 +302,14 @@ def test_a_whole_life_of_a_cluster(on_aws: Callable[..., list[Ended]], checkout:
     assert ended["upload "].out.count("is up to date") == 2
     for question in ("create", "terminate", "cleanup"):
         assert "Add --yes to agree." in ended[question].err
+    pipeline = ended["pipeline --retries 0"].err
+    assert "still RUNNING after 1 s, so the run was given up" in pipeline
+    assert "⚫ TERMINATED" in pipeline
+    assert "no run was cut off" in ended["pipeline --resume"].err
+    assert "No cluster of ours is live" in ended["status"].out
     cluster_id = ended["create --yes"].out.split()[1]
+    assert cluster_id in ended["status "].out
+    assert "No cluster of ours is live" in ended["terminate --all-ours"].out
     assert "p11-fruits-etape1" in ended["create --yes"].err
     for refused in ("create --yes ", "pipeline"):
         assert f"{cluster_id}, which is live" in ended[refused].err
@@ -276,6 +323,10 @@ def test_a_whole_life_of_a_cluster(on_aws: Callable[..., list[Ended]], checkout:
     assert f"cluster {cluster_id} is TERMINATED" in ended["submit"].err
     assert "Output: 4 objects deleted" in ended["cleanup --yes"].out
     assert tracked(checkout) == []
+    shown = "".join(one.out + one.err for one in ended.values())
+    left = [path.read_text() for name in (".runs", "results", "logs") for path in (checkout / name).rglob("*.*")]
+    assert any("wJal" not in record and '"verdict": "WorkflowError: ' in record for record in left)
+    assert not any(secret in text for text in (shown, *left) for secret in SECRETS.values())
 
 
 def test_results_are_fetched_once(on_aws: Callable[..., list[Ended]], checkout: Path) -> None:
@@ -287,6 +338,7 @@ def test_results_are_fetched_once(on_aws: Callable[..., list[Ended]], checkout: 
     assert "Kiwi [1]" in first.out
     assert "⚠️ there is no Test image at all" in first.out
     assert sorted(path.name for path in (checkout / "results").iterdir()) == [
+        ".lock",
         "metadata_20250115_102345",
         "stats_20250115_102345",
     ]
@@ -357,6 +409,41 @@ def test_a_pipeline_that_is_told_to_stop_terminates_its_cluster(checkout: Path, 
     assert "Traceback" not in err
 
 
+def test_a_pipeline_that_cannot_be_resumed_as_asked_says_so_before_any_call(
+    inv_all: Callable[..., list[Ended]], checkout: Path
+) -> None:
+    nothing, arguments = inv_all("pipeline --resume", "pipeline --resume --args '--limit 5'")
+
+    assert (nothing.code, arguments.code) == (2, 2)
+    assert "no run was cut off in this folder" in nothing.err
+    assert "--args is for a new run" in arguments.err
+    assert not (checkout / ".local_emr").exists()
+
+
+def test_a_run_is_resumed_where_it_was_begun_whatever_the_settings_are_by_now(
+    inv: Inv, checkout: Path, make_settings: Callable[..., Settings]
+) -> None:
+    runs.begin(checkout, make_settings(target="local"), (), [])
+    (checkout / ".local_emr").touch()
+
+    ended = inv("pipeline", "--resume", **without_credentials())
+
+    assert ended.code == 1
+    assert ended.err.startswith("❌ Starting local EMR: ")
+    assert len(runs.unfinished(checkout)) == 1
+
+
+def test_a_second_pipeline_in_the_folder_is_refused_with_the_pid_of_the_first(
+    inv: Inv, checkout: Path, project: Path
+) -> None:
+    with runs.alone(checkout):
+        ended = inv("pipeline")
+
+    assert ended.code == 2
+    assert f"one is under way in this folder (pid {os.getpid()})" in ended.err
+    assert not (checkout / ".local_emr").exists()
+
+
 def test_a_reader_that_has_seen_enough_is_no_traceback(checkout: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
@@ -379,8 +466,8 @@ def test_a_reader_that_has_seen_enough_is_no_traceback(checkout: Path) -> None:
     assert "BrokenPipe" not in done.stderr
 
 
-def test_local_emr_that_does_not_run_is_nothing_to_do(inv: Inv, checkout: Path) -> None:
-    status, down = inv("local.status"), inv("local.down")
+def test_local_emr_that_does_not_run_is_nothing_to_do(inv_all: Callable[..., list[Ended]], checkout: Path) -> None:
+    status, down = inv_all("local.status", "local.down")
 
     assert (status.code, down.code) == (0, 0)
     assert "is not running" in status.out
