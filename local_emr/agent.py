@@ -235,7 +235,8 @@ class Agent:
 
     def _run_step(self, step: Step, execution: Execution) -> None:
         try:
-            code = execution.run()
+            with logs.uploading(lambda: self.upload_step_logs(step)):
+                code = execution.run()
             if execution.wrapper:
                 execution.complain(f"Command exiting with ret '{code}'")  # the last words of command-runner
             self._remember_if_alive(execution)

@@ -4,15 +4,18 @@
     <LogUri>/<cluster>/containers/<application>/<container>/{stdout,stderr}.gz
     <LogUri>/<cluster>/node/<instance>/bootstrap-actions/<n>/{controller,stdout,stderr}.gz
 
-EMR uploads every five minutes. Here it is done before a step is shown as ended, on purpose: who looks at a failed step
-should not have to wait for the reason.
+EMR uploads every five minutes. Here it is done every second while a step runs, and before it is shown as ended, on
+purpose: who looks at a failed step should not have to wait for the reason.
 """
 
+import contextlib
 import gzip
 import shutil
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -55,6 +58,27 @@ def upload(s3: ObjectStore, cluster: Cluster, logs: Path, folder: str) -> None:
                 s3.put_file(bucket, key, Path(packed.name))
         except Exception as error:  # logs never decide what becomes of a step
             print(f"{cluster['Id']}: log {key} was not uploaded: {error!r}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def uploading(upload: Callable[[], None], every: float = 1.0) -> Iterator[None]:
+    """Call `upload` now and again in the block; the more rarely the longer it takes, so that it costs little."""
+    ended = threading.Event()
+
+    def work() -> None:
+        wait = every
+        while not ended.wait(wait):
+            started = time.monotonic()
+            upload()
+            wait = max(every, 10 * (time.monotonic() - started))
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 class Controller:
