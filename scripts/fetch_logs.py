@@ -7,19 +7,24 @@ every five minutes, so right after a failure they may not be there, or not be wh
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from scripts.aws import Clients
 from scripts.config import Settings
-from scripts.create_cluster import describe, log_location
+from scripts.create_cluster import describe, log_location, status_of
 from scripts.diagnosis import Facts, LogFile
 from scripts.diagnosis.files import APPLICATION, is_driver
 from scripts.errors import TimedOut, WorkflowError, doing
 from scripts.lifecycle import ACTIVE_STEP, ENDED_CLUSTER, Goal, Status, follow
 from scripts.log_mirror import Mirror, Stored
+
+if TYPE_CHECKING:
+    from mypy_boto3_emr.type_defs import ClusterTypeDef, StepTypeDef
 
 USUALLY = "EMR copies logs every 5 minutes, and when the cluster ends"
 UPLOADED_AFTER = 900.0
@@ -45,6 +50,8 @@ class Logs:
     mirror: Mirror
     step_id: str | None
     facts: Facts = field(default_factory=Facts)
+    ended: float | None = None
+    """When the step, or without one the cluster, ended: seconds since the epoch; None while it goes on."""
     missing: tuple[str, ...] = ()
     left_out: tuple[Stored, ...] = ()
 
@@ -60,33 +67,42 @@ def open_logs(clients: Clients, cluster_id: str, step_id: str | None, into: Path
         WorkflowError: the cluster keeps no logs.
         AwsError: there is no such cluster or step.
     """
-    bucket, prefix = log_location(describe(clients, cluster_id))
-    logs = Logs(Mirror(clients, bucket, prefix, into / cluster_id), step_id)
-    logs.facts = facts_of(clients, cluster_id, step_id)
-    return logs
+    cluster = describe(clients, cluster_id)
+    bucket, prefix = log_location(cluster)
+    step: StepTypeDef | None = None
+    if step_id:
+        with doing(f"looking at step {step_id}"):
+            step = clients.emr.describe_step(ClusterId=cluster_id, StepId=step_id)["Step"]
+    mirror = Mirror(clients, bucket, prefix, into / cluster_id)
+    return Logs(mirror, step_id, facts_of(cluster, step), _end_of(cluster, step))
 
 
-def fetch(
-    clients: Clients, settings: Settings, cluster_id: str, logs: Logs, *, everything: bool = False, wait: bool = True
-) -> Iterator[Status]:
+def fetch(logs: Logs, settings: Settings, *, everything: bool = False) -> Iterator[Status]:
     """Fetch the logs, waiting for those that are still to come; yield what is missing whenever that changes.
 
     Never fails for want of a log: `logs.missing` says what did not come within LOGS_TIMEOUT.
+
+    Raises:
+        AwsError: the bucket is gone, or refuses.
+        WorkflowError: they cannot be written here.
     """
-    ended = _ended(clients, cluster_id, logs.step_id)
-    expected = ended is not None and time.time() - ended < UPLOADED_AFTER
 
     def look() -> Status:
         _update(logs, everything=everything)
         return Status("MISSING", ", ".join(logs.missing)) if logs.missing else Status("COMPLETE")
 
-    if not wait or not expected:
-        look()
+    never_ran = logs.step_id is None and logs.facts.cluster_code != "BOOTSTRAP_FAILURE"
+    if never_ran or logs.ended is None or time.time() - logs.ended > UPLOADED_AFTER:
+        look()  # of what runs there is always more to come, of what ended long ago nothing
         return
-    try:
-        yield from follow(look, _READY, every=settings.poll_interval, timeout=settings.logs_timeout)
-    except TimedOut:
-        return
+    with suppress(TimedOut):
+        yield from follow(
+            look,
+            _READY,
+            every=settings.poll_interval,
+            timeout=settings.logs_timeout,
+            renew=logs.mirror.clients.renew,
+        )
 
 
 def _update(logs: Logs, *, everything: bool) -> None:
@@ -162,42 +178,28 @@ def _says(files: list[LogFile], words: tuple[bytes, ...]) -> bool:
     return False
 
 
-def facts_of(clients: Clients, cluster_id: str, step_id: str | None) -> Facts:
+def facts_of(cluster: ClusterTypeDef, step: StepTypeDef | None) -> Facts:
     """What EMR itself says of the run."""
-    status = describe(clients, cluster_id)["Status"]
-    why = status.get("StateChangeReason", {})
-    errors = []
-    for error in status.get("ErrorDetails", []):
+    seen, errors = status_of(cluster), []
+    for error in cluster["Status"].get("ErrorDetails", []):
         data = ", ".join(f"{name}={value}" for pair in error.get("ErrorData", []) for name, value in pair.items())
         errors.append(f"{error.get('ErrorCode', '')}: {error.get('ErrorMessage', '')} ({data})")
     state = reason = ""
-    if step_id:
-        with doing(f"looking at step {step_id}"):
-            step = clients.emr.describe_step(ClusterId=cluster_id, StepId=step_id)["Step"]["Status"]
-        state, failure = str(step["State"]), step.get("FailureDetails", {})
-        told = (
-            failure.get("Reason", ""),
-            failure.get("Message", ""),
-            step.get("StateChangeReason", {}).get("Message", ""),
-        )
-        reason = " ".join(part for part in told if part)
-    return Facts(state, reason, str(status["State"]), str(why.get("Code", "")), why.get("Message", ""), tuple(errors))
+    if step:
+        status = step["Status"]
+        state, failure = str(status["State"]), status.get("FailureDetails", {})
+        why = status.get("StateChangeReason", {}).get("Message", "")
+        reason = " ".join(part for part in (failure.get("Reason", ""), failure.get("Message", ""), why) if part)
+    return Facts(state, reason, seen.state, seen.code, seen.reason, tuple(errors))
 
 
-def _ended(clients: Clients, cluster_id: str, step_id: str | None) -> float | None:
+def _end_of(cluster: ClusterTypeDef, step: StepTypeDef | None) -> float | None:
     """When the step, or without one the cluster, ended; None while it goes on."""
-    if step_id:
-        with doing(f"looking at step {step_id}"):
-            status = clients.emr.describe_step(ClusterId=cluster_id, StepId=step_id)["Step"]["Status"]
-        if str(status["State"]) in ACTIVE_STEP:
-            return None
-        end = status.get("Timeline", {}).get("EndDateTime")
-    else:
-        cluster = describe(clients, cluster_id)["Status"]
-        if str(cluster["State"]) not in ENDED_CLUSTER:
-            return None
-        end = cluster.get("Timeline", {}).get("EndDateTime")
-    return (end or datetime.now(timezone.utc)).timestamp()
+    ended = str(cluster["Status"]["State"]) in ENDED_CLUSTER
+    times: Mapping[str, Any] = cluster["Status"].get("Timeline", {})
+    if step and not ended:
+        ended, times = str(step["Status"]["State"]) not in ACTIVE_STEP, step["Status"].get("Timeline", {})
+    return times.get("EndDateTime", datetime.now(timezone.utc)).timestamp() if ended else None
 
 
 def require_some(logs: Logs) -> None:

@@ -31,7 +31,6 @@ def explain(
     *,
     everything: bool = False,
     as_json: bool = False,
-    wait: bool = True,
 ) -> None:
     """Fetch the logs, and say on one screen why the step, or the cluster, failed.
 
@@ -40,7 +39,7 @@ def explain(
     """
     logs = fetch_logs.open_logs(clients, cluster_id, step_id, LOGS)
     with console.waiting("Logs"):
-        for status in fetch_logs.fetch(clients, settings, cluster_id, logs, everything=everything, wait=wait):
+        for status in fetch_logs.fetch(logs, settings, everything=everything):
             if status.reason:
                 console.note(
                     f"⏳ Waiting for {status.reason}. {fetch_logs.USUALLY}; at most {duration(settings.logs_timeout)}."

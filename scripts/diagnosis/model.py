@@ -22,7 +22,7 @@ class Rule:
     means: str
     do: str
     where: str = "any"
-    """`any`; or only there: `driver`, `executor` (which side raised it), `bootstrap`, `waiting` (the log ends with it)."""
+    """`any`; or only `driver` or `executor` (which side raised it), `bootstrap`, `waiting` (the log ends with it)."""
     role: str = CAUSE
     """A consequence (an executor was lost, a shuffle block is gone) gives way to a cause found elsewhere."""
     explained_by: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ speed; regular expressions see only the lines that hold one.
 
 from __future__ import annotations
 
+import itertools
 import mmap
 import re
 from collections import deque
@@ -16,8 +17,8 @@ from scripts.diagnosis.catalogue.noise import NOISE
 from scripts.diagnosis.model import Block, Line, LogFile, Scan
 
 CHUNK = 1 << 20
-KEPT = 150
-"""Blocks kept from a file's beginning, and again from its end; what repeats in between is dropped."""
+KEPT, ALIKE, KINDS, SIGN_BYTES = 400, 5, 20_000, 100
+"""Blocks kept of a file, besides those at its end; of lines that begin alike; how many beginnings are told apart."""
 BLOCK_LINES, BLOCK_HEAD = 1500, 1000
 LINE_BYTES = 8192
 _MESSAGE_LINES = 12
@@ -28,8 +29,7 @@ NEEDLES = tuple(
     word.encode()
     for word in (
         "rror", "RROR", "xception", "raceback", "ailed", "ailure", "illed", "enied", "ot found", "No s", "ost executor",
-        "ecommission", "SIGNAL", "not accepted", "iagnostics:", "exited with", "nable to", "ould not",
-        "xit:", "usage: ",
+        "ecommission", "nable to", "ould not",
     )
 )  # fmt: skip
 # What a run came to is said at the end of a log: only there is it looked for.
@@ -52,8 +52,8 @@ _JAVA = re.compile(r"(?:Caused by: |Suppressed: )?(?:[a-z_$][\w$]*\.)+[A-Z_][\w$
 _PYTHON = re.compile(r"[A-Za-z_][\w.]*(?:: |:$|$)")
 _JOINED = (
     "Traceback (most recent call last)", "During handling of the above", "The above exception was", "Caused by: ",
-    "Driver stacktrace:", ": ", "JVM stacktrace:", "== SQL", "== DataFrame", "Suppressed: ", "+-", ":-", "'", "~", "^^^",
-    "SQLSTATE", "[CIRCULAR REFERENCE",
+    "Driver stacktrace:", ": ", "JVM stacktrace:", "== SQL", "== DataFrame", "Suppressed: ", "+-", ":-", "'", "~",
+    "^^^", "SQLSTATE", "[CIRCULAR REFERENCE",
 )  # fmt: skip
 _NOISE = re.compile("|".join(f"(?:{pattern})" for pattern in NOISE))
 _TELLING = re.compile(
@@ -64,31 +64,42 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 def scan(file: LogFile) -> Scan:
-    """Read the log once; of what repeats endlessly, the first and the last are kept."""
+    """Read the log once. Of lines that are alike but for their numbers the first few are kept, and the log's last."""
     found = Scan(file, size=file.path.stat().st_size)
     if not found.size:
         return found
     with file.path.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        head: list[Block] = []
-        end: deque[Block] = deque(maxlen=KEPT)
-        past = -1  # where the last block ended
-        for offset, number in _hits(data):
+        kept: list[Block] = []
+        last: deque[tuple[int, int]] = deque(maxlen=KEPT * 4)
+        alike: dict[bytes, int] = {}
+        past = 0  # where the last block ended
+        for offset, number, sign in _hits(data):
             if offset < past:
                 continue
-            block, past = _block(file, data, offset, number)
-            if _is_idle(block.first.text) or _NOISE.search(block.first.text):
+            times = alike[sign] = alike.get(sign, 0) + 1
+            if times > ALIKE or len(kept) >= KEPT or len(alike) > KINDS:
+                last.append((offset, number))
                 continue
-            if len(head) < KEPT:
-                head.append(block)
-            else:
-                end.append(block)
+            block, past = _block(file, data, offset, number)
+            if _speaks(block):
+                kept.append(block)
+        for offset, number in last:
+            if offset >= past:
+                block, past = _block(file, data, offset, number)
+                if _speaks(block):
+                    kept.append(block)
         _read_end(data, found)
-    found.blocks = _counted_after([*head, *end], found.tail)
+    found.blocks = _counted_after(sorted(kept, key=lambda block: block.first.number), found.tail)
     return found
 
 
-def _hits(data: mmap.mmap) -> Iterator[tuple[int, int]]:
-    """(offset, number) of each line that holds a needle, in order."""
+def _speaks(block: Block) -> bool:
+    first = block.first.text
+    return not (_is_idle(first) or _NOISE.search(first))
+
+
+def _hits(data: mmap.mmap) -> Iterator[tuple[int, int, bytes]]:
+    """(offset, number, beginning without its digits) of each line that holds a needle, in order."""
     number, size, start = 1, len(data), 0
     while start < size:
         stop = min(start + CHUNK, size)
@@ -106,7 +117,7 @@ def _hits(data: mmap.mmap) -> Iterator[tuple[int, int]]:
         for begin in sorted(begins):
             counted += chunk.count(b"\n", before, begin)
             before = begin
-            yield start + begin, number + counted
+            yield start + begin, number + counted, chunk[begin : begin + SIGN_BYTES].translate(None, b"0123456789")
         number += counted + chunk.count(b"\n", before)
         start = stop
 
@@ -202,16 +213,15 @@ def _read_end(data: mmap.mmap, found: Scan) -> None:
     found.failed, found.succeeded = bool(_FAILED.search(end)), bool(_SUCCEEDED.search(end))
     states = _ACCEPTED.findall(end)
     found.accepted = len(states) if states and set(states) == {b"ACCEPTED"} else 0
-    lines: deque[Line] = deque(maxlen=TAIL_LINES)
     before = sum(data[at : min(at + CHUNK, start)].count(b"\n") for at in range(0, start, CHUNK))
-    for line, _ in _lines(data, start, before + 1):
-        if (
-            line.text.strip()
-            and not _NOISE.search(line.text)
-            and (not says_nothing(line.text) or _ACCEPTED_LINE in line.text)
-        ):
-            lines.append(line)
-    found.tail = tuple(lines)
+    lines = [line for line, _ in _lines(data, start, before + 1)]
+    found.tail = tuple(itertools.islice(filter(_says_something, reversed(lines)), TAIL_LINES))[::-1]
+
+
+def _says_something(line: Line) -> bool:
+    if not line.text or (says_nothing(line.text) and _ACCEPTED_LINE not in line.text):
+        return False
+    return not _NOISE.search(line.text)
 
 
 def says_nothing(text: str) -> bool:
