@@ -9,12 +9,13 @@ from __future__ import annotations
 import gzip
 import tempfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from scripts.aws import Clients
-from scripts.diagnosis import LogFile, log_files, plain_name
+from scripts.diagnosis import LogFile, log_files, of_folder, plain_name
 from scripts.errors import WorkflowError, doing
 from scripts.parallel import each
 
@@ -104,18 +105,18 @@ class Mirror:
                 body = self.clients.s3.get_object(Bucket=self.bucket, Key=stored.key)["Body"]
                 for chunk in body.iter_chunks(_CHUNK):
                     file.write(chunk)
-            unpack(packed, plain)
-            plain.replace(path)
+            unpack(packed, plain).replace(path)
         return stored
 
 
-def unpack(packed: Path, plain: Path) -> None:
-    """Decompress a file that may not be compressed at all, or be cut short: what can be read is kept."""
+def unpack(packed: Path, plain: Path) -> Path:
+    """The file to read: `plain`, decompressed from `packed`, or `packed` itself where it is not compressed at all.
+
+    Of one that is cut short, what can be read is kept.
+    """
     with packed.open("rb") as file:
-        is_gzip = file.read(2) == b"\x1f\x8b"
-    if not is_gzip:
-        packed.replace(plain)
-        return
+        if file.read(2) != b"\x1f\x8b":
+            return packed
     with gzip.open(packed) as source, plain.open("wb") as target:
         try:
             # read1: what came before the cut, where read() would give up all that it had buffered.
@@ -123,3 +124,14 @@ def unpack(packed: Path, plain: Path) -> None:
                 target.write(chunk)
         except (EOFError, gzip.BadGzipFile, zlib.error):
             target.write(b"\n[the log is cut short here]\n")
+    return plain
+
+
+@contextmanager
+def unpacked(folder: Path) -> Iterator[list[LogFile]]:
+    """The logs in a folder of this machine, packed or not, for the time of the block; the folder stays as it is."""
+    with tempfile.TemporaryDirectory() as scratch:
+        here = [(file.path, file.path.relative_to(folder).as_posix()) for file in of_folder(folder)]
+        yield log_files(
+            (unpack(path, Path(scratch) / str(n)), plain_name(name), "") for n, (path, name) in enumerate(here)
+        )

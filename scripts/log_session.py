@@ -13,11 +13,12 @@ from scripts import console, fetch_logs
 from scripts import explain as explanation
 from scripts.aws import Clients
 from scripts.config import Settings
-from scripts.diagnosis import Diagnosis, LogFile, diagnose, of_folder
+from scripts.diagnosis import Diagnosis, LogFile, diagnose
 from scripts.errors import UsageError
 from scripts.follow_logs import Output, last_lines
 from scripts.job_source import source_of
 from scripts.lifecycle import ACTIVE_STEP, Status, duration
+from scripts.log_mirror import unpacked
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / "logs"
@@ -74,14 +75,15 @@ def explain_folder(folder: Path, *, as_json: bool = False) -> None:
     Raises:
         UsageError: there is no such folder, or nothing in it.
     """
-    files = of_folder(folder)
-    if not files:
-        raise UsageError("reading logs", f"{folder} holds none", "Give the folder that holds steps/ and containers/.")
-    found = diagnose(files)
-    if as_json:
-        _show_json(found, files=[file.name for file in files])
-    else:
-        _show(found, files, "", f"The logs in {folder}")
+    with unpacked(folder) as files:
+        if not files:
+            problem = f"{folder} holds none"
+            raise UsageError("reading logs", problem, "Give the folder that holds steps/ and containers/.")
+        found = diagnose(files)
+        if as_json:
+            _show_json(found, files=[file.name for file in files])
+        else:
+            _show(found, files, "", f"The logs in {folder}")
 
 
 def show_output(outputs: Iterator[Status], what: str) -> None:
