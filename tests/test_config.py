@@ -77,7 +77,6 @@ def test_aws_differs_in_what_it_needs_and_how_often_it_is_asked(tmp_path: Path) 
         "ec2_key_name": "mine",
         "ec2_subnet": "subnet-0123456789abcdef0",
         "logs_timeout": 600,
-        "logs_timeout": 600,
         "poll_interval": 30.0,
     }
 

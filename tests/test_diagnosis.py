@@ -174,6 +174,22 @@ def test_an_exception_that_was_survived_is_no_cause(tmp_path: Path) -> None:
     assert diagnose(of_folder(tmp_path), Facts("FAILED")).category == ""
 
 
+def test_a_driver_that_yarn_started_again_and_that_came_through_is_healthy(tmp_path: Path) -> None:
+    first, second = (f"containers__application_1_0001__container_1_0001_0{n}_000001__" for n in (1, 2))
+    said = "25/11/18 09:12:59 INFO ApplicationMaster: Final app status: {}, exitCode: 0\n"
+    logs(tmp_path, **{f"{first}stderr": said.format("FAILED"), f"{first}stdout": TRACEBACK})
+    logs(tmp_path, **{f"{second}stderr": said.format("SUCCEEDED"), "steps__stderr": "final status: SUCCEEDED\n"})
+
+    assert not diagnose(of_folder(tmp_path)).failed
+
+
+def test_what_a_job_s_own_exception_speaks_of_is_no_cause(tmp_path: Path) -> None:
+    own = TRACEBACK.replace("KeyError: 1", "ValueError: Connection refused, No space left on device")
+    logs(tmp_path, steps__stdout=own)
+
+    assert diagnose(of_folder(tmp_path), Facts("FAILED")).category == "python-exception-driver"
+
+
 def test_noise_after_the_exception_does_not_hide_it(tmp_path: Path) -> None:
     shutdown = "25/11/18 09:12:59 INFO ShutdownHookManager: Deleting directory /mnt/tmp\n" * 60
     logs(tmp_path, steps__stderr=TRACEBACK + shutdown + "java.lang.InterruptedException\n\tat java.lang.Object.wait\n")

@@ -20,6 +20,8 @@ _ON_EXECUTOR = re.compile(
     r"Lost task|ExecutorLost|[Ll]ost executor|executor \d+|executor failures|Python worker"
     r"|Container (?:killed|marked|from)|in stage \d"
 )
+# Exceptions that a program raises about its own values: whatever their message speaks of, they are the job's own.
+_OWN = frozenset({"ValueError", "KeyError", "IndexError", "AssertionError", "ZeroDivisionError", "StopIteration"})
 _OF_A_TASK = re.compile(r"Lost task|in stage \d+\.\d+ \(TID")
 
 
@@ -79,7 +81,7 @@ def findings(scans: Iterable[Scan], side: Side) -> Iterator[Finding]:
 
 def _first_rule(raised: Raised, block: Block, chain: Sequence[Raised], side: Side = Side.DRIVER) -> Finding | None:
     text = words_of(block.text) if raised.kind == "words" else str(raised)
-    if not text or IS_EMPTY.search(text.partition("\n")[0]):
+    if not text or IS_EMPTY.search(text.partition("\n")[0]) or (raised.kind == "python" and raised.type in _OWN):
         return None
     for rule in RULES:
         if _is_there(rule, raised, block, side) and (names := match(rule, text)) is not None:

@@ -17,7 +17,7 @@ from scripts.diagnosis.chain import chain_of
 from scripts.diagnosis.match import IS_EMPTY, Finding, classify, findings, match
 from scripts.diagnosis.model import Block, Diagnosis, Evidence, Facts, LogFile, Raised, Rule, Scan, Side
 from scripts.diagnosis.present import diagnosis, evidence, fill, likely
-from scripts.diagnosis.scan import LOGGED, scan
+from scripts.diagnosis.scan import LOGGED, says_nothing, scan
 
 _SURVIVED_AFTER = 12
 """More lines that say something than this after an exception: the process went on, and so it was survived."""
@@ -38,7 +38,7 @@ def diagnose(files: Iterable[LogFile], facts: Facts | None = None) -> Diagnosis:
     """Why the run failed, as far as its logs and EMR's facts say."""
     facts = facts or Facts()
     scans = [scan(file) for file in files]
-    known = facts.step_state == "FAILED" or any(one.failed for one in scans)
+    known = facts.step_state == "FAILED" or _went_wrong(scans)
     if facts.step_state == "COMPLETED" or (not facts.step_state and _went_well(scans, facts)):
         return Diagnosis(failed=False)
     if facts.step_state != "FAILED" and (found := _of_cluster(facts, scans)):
@@ -54,7 +54,12 @@ def diagnose(files: Iterable[LogFile], facts: Facts | None = None) -> Diagnosis:
 
 def _went_well(scans: Sequence[Scan], facts: Facts) -> bool:
     ended = facts.cluster_state == "TERMINATED_WITH_ERRORS" or facts.cluster_code == "BOOTSTRAP_FAILURE"
-    return not ended and any(one.succeeded for one in scans) and not any(one.failed for one in scans)
+    return not ended and any(one.succeeded for one in scans) and not _went_wrong(scans)
+
+
+def _went_wrong(scans: Sequence[Scan]) -> bool:
+    """Whether a log says so; that of a driver which YARN started again does not count."""
+    return any(one.failed for one in scans if one.file.side not in (Side.ATTEMPT, Side.EXECUTOR, Side.OTHER))
 
 
 # -- the cluster, and its bootstrap actions ----------------------------------------------------------------------------
@@ -161,7 +166,8 @@ def _behind(scans: Sequence[Scan], found: Finding) -> Finding | None:
     """The first cause that explains a consequence: said by the driver first, then by the executors themselves."""
     for side in Side:
         for one in findings(scans, side):
-            if one.rule.category in found.rule.explained_by:
+            # INFO: an executor that dynamic allocation let go is no loss.
+            if one.rule.category in found.rule.explained_by and not says_nothing(one.block.first.text):
                 return one
     return None
 
