@@ -23,7 +23,7 @@ monitor: ## Watch the cluster until it is ready for steps
 submit: ## Run the job as it is now, as a step of the cluster
 watch-step: ## Watch the step until it ends; its failure is this command's
 fetch: ## Fetch the newest results to results/ and say what is in them
-logs: ## Fetch the step's logs and show the end of what matters
+logs: ## Why the step failed: its cause, your line of code, what to do
 terminate: ## Terminate the cluster and wait until it is gone
 cleanup: ## Clean up: cluster, output, EMR logs, tracking files, each asked
 pipeline: ## Run everything: verify to fetch, then terminate, whatever happens

@@ -196,18 +196,23 @@ def submit(c, args=None, cluster_id=None):
 
 
 @command
-def watch_step(c, step_id=None, cluster_id=None):
+def watch_step(c, step_id=None, cluster_id=None, logs=False):
     """Watch the step until it ends; its failure is this command's
 
     inv watch-step
+    inv watch-step --logs   with the driver's output, as it comes
     """
-    from scripts import session
+    from scripts import follow_logs, log_session, session
     from scripts.watch_step import watch
 
     settings, clients = ready()
     cluster_id = session.tracked_cluster(cluster_id)
     step_id = session.tracked_step(step_id)
-    session.show_statuses(watch(clients, settings, cluster_id, step_id), f"Step {step_id}")
+    if logs:
+        outputs = follow_logs.output(clients, settings, cluster_id, step_id, log_session.LOGS)
+        log_session.show_output(outputs, f"Step {step_id}")
+    else:
+        session.show_statuses(watch(clients, settings, cluster_id, step_id), f"Step {step_id}")
 
 
 @command
@@ -231,16 +236,28 @@ def fetch(c, all=False):
 
 
 @command
-def logs(c, step_id=None, cluster_id=None):
-    """Fetch the step's logs and show the end of what matters
+def logs(c, step_id=None, cluster_id=None, follow=False, json=False, all=False, from_=None):
+    """Why the step failed: its cause, your line of code, what to do
 
     inv logs                the last step's, or the bootstrap action's where there was none
+    inv logs --follow       the driver's output, as it comes
+    inv logs --json         for programs
+    inv logs --all          every executor's log too, however large
+    inv logs --from DIR     a folder of logs that is here already, from any cluster
     """
-    from scripts import session
+    from scripts import follow_logs, log_session, session
 
-    _, clients = ready()
+    if from_:
+        log_session.explain_folder(Path(from_).expanduser().resolve(), as_json=json)
+        return
+    settings, clients = ready()
+    cluster_id = session.tracked_cluster(cluster_id)
     step_id = tracking.check(tracking.STEP, step_id, "--step-id") if step_id else tracking.read(ROOT, tracking.STEP)
-    session.show_logs(clients, session.tracked_cluster(cluster_id), step_id)
+    if follow:
+        outputs = follow_logs.output(clients, settings, cluster_id, session.tracked_step(step_id), log_session.LOGS)
+        log_session.show_output(outputs, f"Step {step_id}")
+        return
+    log_session.explain(settings, clients, cluster_id, step_id, everything=all, as_json=json)
 
 
 @command

@@ -130,6 +130,7 @@ class Settings:
     pipeline_idle_timeout: int = _setting(_whole_number(60, 604800), "900")
     cluster_ready_timeout: int = _setting(_whole_number(1, 604800), "1200")
     step_timeout: int = _setting(_whole_number(1, 604800), "3600")
+    logs_timeout: int = _setting(_whole_number(1, 604800), "600", local="30")
     poll_interval: float = _setting(_seconds, "30", local="0.5")
     job_args: str = _setting(_words)
     # Not a setting: where local EMR answers. tasks.py fills it in once local EMR is up; None means AWS.

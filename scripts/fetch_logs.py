@@ -1,163 +1,209 @@
-"""logs: what a step, or a bootstrap action that failed, has left in S3, unpacked under logs/<cluster>/<step>/.
+"""logs: what a step, or a bootstrap action, has left in S3, unpacked under logs/<cluster>/; waits for what is missing.
 
-EMR's layout: https://docs.aws.amazon.com/emr/latest/ManagementGuide/emr-plan-debugging.html. Files are listed, not
-guessed: they are rotated by the hour, and a cluster-mode driver's output lies under the id of its application.
+A step's stderr names its applications, and an application's first container is the driver's. EMR copies logs to S3
+every five minutes, so right after a failure they may not be there, or not be whole.
 """
 
 from __future__ import annotations
 
-import gzip
-import re
-import tempfile
-import zlib
-from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from scripts.aws import Clients
-from scripts.create_cluster import describe, log_location
-from scripts.errors import WorkflowError, doing
-from scripts.parallel import each
+from scripts.config import Settings
+from scripts.create_cluster import describe, log_location, status_of
+from scripts.diagnosis import Facts, LogFile
+from scripts.diagnosis.files import APPLICATION, is_driver
+from scripts.errors import TimedOut, WorkflowError, doing
+from scripts.lifecycle import ACTIVE_STEP, ENDED_CLUSTER, Goal, Status, follow
+from scripts.log_mirror import Mirror, Stored
 
-_APPLICATION = re.compile(r"application_\d+_\d+")
-# container_<cluster time>_<application>_<attempt>_<container>, with an epoch after the resource manager restarted.
-_DRIVER = re.compile(r"container_(?:e\d+_)?\d+_\d+_(?P<attempt>\d+)_000001")
-_TROUBLE = re.compile(r"Traceback \(most recent call last\)|^\S*(Error|Exception)\b|: error:|command not found", re.M)
-_TAIL_BYTES = 256 * 1024
+if TYPE_CHECKING:
+    from mypy_boto3_emr.type_defs import ClusterTypeDef, StepTypeDef
+
+USUALLY = "EMR copies logs every 5 minutes, and when the cluster ends"
+UPLOADED_AFTER = 900.0
+"""Seconds after the end of a step after which no more of its logs is to be expected."""
+MOST_BYTES = 64 << 20
+"""Of executors' logs, as they are packed, that are fetched unasked."""
+
+_READY = Goal("the logs", frozenset({"COMPLETE"}))
+_STEP_ENDS = (
+    b"Command exiting with ret",
+    b"Shutdown hook called",
+    b"ended with exit code",
+    b"Step failed",
+    b"Step succeeded",
+)
+_DRIVER_ENDS = (b"Final app status", b"Shutdown hook called", b"RECEIVED SIGNAL", b"Deleting directory")
 
 
-@dataclass(frozen=True)
-class Excerpt:
-    """The end of one fetched log: the part that most likely says what happened."""
+@dataclass
+class Logs:
+    """A run's logs as they are here now, what EMR says of the run, and what is not here."""
 
-    path: Path
-    lines: tuple[str, ...]
+    mirror: Mirror
+    step_id: str | None
+    facts: Facts = field(default_factory=Facts)
+    ended: float | None = None
+    """When the step, or without one the cluster, ended: seconds since the epoch; None while it goes on."""
+    missing: tuple[str, ...] = ()
+    left_out: tuple[Stored, ...] = ()
+
+    @property
+    def files(self) -> list[LogFile]:
+        return self.mirror.files()
 
 
-def fetch(clients: Clients, cluster_id: str, step_id: str | None, into: Path) -> list[Path]:
-    """Fetch the logs of a step, and of its application's containers; without a step, the bootstrap actions'.
-
-    Returns the files, under `into`/<cluster>/<step or 'bootstrap'>/.
+def open_logs(clients: Clients, cluster_id: str, step_id: str | None, into: Path) -> Logs:
+    """The logs of a step, or of the bootstrap actions where there is no step; nothing is fetched yet.
 
     Raises:
-        WorkflowError: there are no logs (yet), or they cannot be written here.
-        AwsError: they cannot be read.
+        WorkflowError: the cluster keeps no logs.
+        AwsError: there is no such cluster or step.
     """
-    bucket, prefix = log_location(describe(clients, cluster_id))
-    folder = into / cluster_id / (step_id or "bootstrap")
+    cluster = describe(clients, cluster_id)
+    bucket, prefix = log_location(cluster)
+    step: StepTypeDef | None = None
     if step_id:
-        below = f"{prefix}steps/{step_id}/"
-        files = _fetch_all(
-            clients, bucket, {key: key.removeprefix(below) for key in _list(clients, bucket, below)}, folder
-        )
-        for application in _applications(files):
-            below = f"{prefix}containers/{application}/"
-            keys = {key: f"containers/{application}/{key.removeprefix(below)}" for key in _list(clients, bucket, below)}
-            files += _fetch_all(clients, bucket, keys, folder)
-    else:
-        below = f"{prefix}node/"
-        keys = {key: key.removeprefix(below) for key in _list(clients, bucket, below) if "/bootstrap-actions/" in key}
-        files = _fetch_all(clients, bucket, keys, folder)
-    if not files:
-        raise WorkflowError(
-            "looking for logs",
-            f"there are none yet under s3://{bucket}/{below}",
-            "EMR copies them every 5 minutes and when the cluster ends: try again then.",
-        )
-    return files
+        with doing(f"looking at step {step_id}"):
+            step = clients.emr.describe_step(ClusterId=cluster_id, StepId=step_id)["Step"]
+    mirror = Mirror(clients, bucket, prefix, into / cluster_id)
+    return Logs(mirror, step_id, facts_of(cluster, step), _end_of(cluster, step))
 
 
-def excerpt(files: Iterable[Path], lines: int = 30) -> Excerpt | None:
-    """The end of the log that matters most; None where all are empty.
+def fetch(logs: Logs, settings: Settings, *, everything: bool = False) -> Iterator[Status]:
+    """Fetch the logs, waiting for those that are still to come; yield what is missing whenever that changes.
 
-    The first that speaks of an error, in the order in which they are worth reading: the driver's stdout (Spark sends
-    all that Python writes there, tracebacks too), its stderr, the step's own streams, the controller's.
+    Never fails for want of a log: `logs.missing` says what did not come within LOGS_TIMEOUT.
+
+    Raises:
+        AwsError: the bucket is gone, or refuses.
+        WorkflowError: they cannot be written here.
     """
-    ranked = sorted((path for path in files if path.stat().st_size), key=_rank)
-    tails = {path: _tail(path) for path in ranked}
-    telling = next((path for path in ranked if _TROUBLE.search(tails[path])), None) or next(iter(ranked), None)
-    if telling is None:
-        return None
-    tail = tails[telling].rstrip()
-    shown = tail.splitlines()[-lines:]
-    troubles = list(_TROUBLE.finditer(tail))
-    if troubles and (from_trouble := tail[troubles[-1].start() :].splitlines())[lines:]:
-        shown = from_trouble[:lines]  # what followed it, Spark's shutdown, would push it off the screen
-    return Excerpt(telling, tuple(shown))
+
+    def look() -> Status:
+        _update(logs, everything=everything)
+        return Status("MISSING", ", ".join(logs.missing)) if logs.missing else Status("COMPLETE")
+
+    never_ran = logs.step_id is None and logs.facts.cluster_code != "BOOTSTRAP_FAILURE"
+    if never_ran or logs.ended is None or time.time() - logs.ended > UPLOADED_AFTER:
+        look()  # of what runs there is always more to come, of what ended long ago nothing
+        return
+    with suppress(TimedOut):
+        yield from follow(
+            look,
+            _READY,
+            every=settings.poll_interval,
+            timeout=settings.logs_timeout,
+            renew=logs.mirror.clients.renew,
+        )
 
 
-def _rank(path: Path) -> tuple[int, int, str]:
-    driver = _DRIVER.fullmatch(path.parent.name)
-    kinds = ["stdout", "stderr", "controller", "syslog"]
-    kind = next((n for n, name in enumerate(kinds) if path.name.startswith(name)), len(kinds))
-    if driver:
-        return kind, -int(driver["attempt"]), path.name  # a later attempt is the one that decided
-    if "bootstrap-actions" in path.parts:
-        return 10 + (kind if path.name.startswith("controller") else 1 - kind), 0, path.as_posix()
-    return (20 if "containers" in path.parts else 10) + kind, 0, path.as_posix()
+def _update(logs: Logs, *, everything: bool) -> None:
+    """Bring `logs` up to date with S3, and say what is still missing."""
+    mirror = logs.mirror
+    missing: list[str] = []
+    if logs.step_id is None:
+        found = [one for one in mirror.listed("node/") if "/bootstrap-actions/" in one.name]
+        mirror.fetch(found)
+        logs.missing = () if found else ("the bootstrap actions' logs",)
+        return
+    step = mirror.listed(f"steps/{logs.step_id}/")
+    mirror.fetch(step)
+    ours = [file for file in mirror.files() if f"steps/{logs.step_id}/" in file.name]
+    if not ours:
+        missing.append("the step's logs")
+    elif not any(file.stream == "stderr" for file in ours):
+        # A jar that could not be fetched has a controller log only.
+        missing += (
+            []
+            if any(file.stream == "controller" for file in ours) and _says(ours, (b"ERROR", b"WARN"))
+            else ["the step's stderr"]
+        )
+    elif not _says(ours, _STEP_ENDS):
+        missing.append("the end of the step's logs")
+    executors: list[Stored] = []
+    for application in applications(ours):
+        stored = mirror.listed(f"containers/{application}/")
+        drivers = [one for one in stored if is_driver(one.name)]
+        mirror.fetch(drivers)
+        executors += [one for one in stored if one not in drivers]
+        here = [file for file in mirror.files() if file.application == application and file.side <= 0]
+        if not drivers:
+            missing.append(f"the driver's logs ({application})")
+        elif not _says(here, _DRIVER_ENDS):
+            missing.append(f"the end of the driver's logs ({application})")
+    taken, logs.left_out = _within(executors, None if everything else MOST_BYTES)
+    mirror.fetch(taken)
+    logs.missing = tuple(missing)
 
 
-def _list(clients: Clients, bucket: str, prefix: str) -> list[str]:
-    with doing(f"listing s3://{bucket}/{prefix}"):
-        pages = clients.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        return [item["Key"] for page in pages for item in page.get("Contents", []) if not item["Key"].endswith("/")]
+def _within(stored: list[Stored], most: int | None) -> tuple[list[Stored], tuple[Stored, ...]]:
+    """As many as fit: stderr before the rest, small before large."""
+    taken: list[Stored] = []
+    left: list[Stored] = []
+    used = 0
+    for one in sorted(stored, key=lambda one: ("/stderr" not in one.name, one.size)):
+        used += one.size
+        (taken if most is None or used <= most else left).append(one)
+    return taken, tuple(left)
 
 
-def _applications(files: Iterable[Path]) -> list[str]:
+def applications(files: list[LogFile]) -> list[str]:
     """The YARN applications that the submitter named in the step's own streams, in order."""
     found: dict[str, None] = {}
-    for path in files:
-        if path.name.startswith(("stderr", "syslog")):
-            with path.open(encoding="utf-8", errors="replace") as file:
-                for line in file:
-                    found.update(dict.fromkeys(_APPLICATION.findall(line)))
+    for file in files:
+        if file.stream in ("stderr", "syslog", "stdout"):
+            with file.path.open(encoding="utf-8", errors="replace") as text:
+                for line in text:
+                    if "application_" in line and ("Submitted" in line or "Application report" in line):
+                        found.update(dict.fromkeys(APPLICATION.findall(line)))
     return list(found)
 
 
-def _fetch_all(clients: Clients, bucket: str, keys: dict[str, str], folder: Path) -> list[Path]:
-    """Fetch and unpack; `keys` is key -> path under `folder`. The files, in the order of their names."""
-    jobs = []
-    for key, relative in keys.items():
-        path = PurePosixPath(relative)
-        if path.is_absolute() or ".." in path.parts or "\\" in relative:
-            raise WorkflowError("fetching the logs", f"the key {key!r} would leave its folder", "")
-        jobs.append((key, folder / (path.with_suffix("") if path.suffix == ".gz" else path)))
-    try:
-        return sorted(each(lambda job: _fetch_one(clients, bucket, *job), jobs))
-    except OSError as error:
-        problem = f"{error.strerror or error} ({error.filename or folder})"
-        raise WorkflowError("writing the logs", problem, "Make room, or mend the permissions.") from error
+def _says(files: list[LogFile], words: tuple[bytes, ...]) -> bool:
+    """Whether the end of one of the files has one of the words."""
+    for file in files:
+        with file.path.open("rb") as data:
+            data.seek(max(0, file.path.stat().st_size - 65536))
+            end = data.read()
+        if any(word in end for word in words):
+            return True
+    return False
 
 
-def _fetch_one(clients: Clients, bucket: str, key: str, path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
-        packed, plain = Path(scratch) / "packed", Path(scratch) / "plain"
-        with doing(f"fetching s3://{bucket}/{key}"), packed.open("wb") as file:
-            for chunk in clients.s3.get_object(Bucket=bucket, Key=key)["Body"].iter_chunks(1 << 20):
-                file.write(chunk)
-        _unpack(packed, plain)
-        plain.replace(path)
-    return path
+def facts_of(cluster: ClusterTypeDef, step: StepTypeDef | None) -> Facts:
+    """What EMR itself says of the run."""
+    seen, errors = status_of(cluster), []
+    for error in cluster["Status"].get("ErrorDetails", []):
+        data = ", ".join(f"{name}={value}" for pair in error.get("ErrorData", []) for name, value in pair.items())
+        errors.append(f"{error.get('ErrorCode', '')}: {error.get('ErrorMessage', '')} ({data})")
+    state = reason = ""
+    if step:
+        status = step["Status"]
+        state, failure = str(status["State"]), status.get("FailureDetails", {})
+        why = status.get("StateChangeReason", {}).get("Message", "")
+        reason = " ".join(part for part in (failure.get("Reason", ""), failure.get("Message", ""), why) if part)
+    return Facts(state, reason, seen.state, seen.code, seen.reason, tuple(errors))
 
 
-def _unpack(packed: Path, plain: Path) -> None:
-    """Decompress a file that may not be compressed at all, or be cut short: what can be read is kept."""
-    with packed.open("rb") as file:
-        is_gzip = file.read(2) == b"\x1f\x8b"
-    if not is_gzip:
-        packed.replace(plain)
-        return
-    with gzip.open(packed) as source, plain.open("wb") as target:
-        try:
-            # read1: what came before the cut, where read() would give up all that it had buffered.
-            for chunk in iter(lambda: source.read1(1 << 16), b""):
-                target.write(chunk)
-        except (EOFError, gzip.BadGzipFile, zlib.error):
-            target.write(b"\n[the log is cut short here]\n")
+def _end_of(cluster: ClusterTypeDef, step: StepTypeDef | None) -> float | None:
+    """When the step, or without one the cluster, ended; None while it goes on."""
+    ended = str(cluster["Status"]["State"]) in ENDED_CLUSTER
+    times: Mapping[str, Any] = cluster["Status"].get("Timeline", {})
+    if step and not ended:
+        ended, times = str(step["Status"]["State"]) not in ACTIVE_STEP, step["Status"].get("Timeline", {})
+    return times.get("EndDateTime", datetime.now(timezone.utc)).timestamp() if ended else None
 
 
-def _tail(path: Path) -> str:
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
-        return file.read().decode(errors="replace")
+def require_some(logs: Logs) -> None:
+    """Raises WorkflowError where not one log came."""
+    if not logs.files:
+        where = logs.mirror.uri(logs.mirror.prefix)
+        raise WorkflowError("looking for logs", f"there are none yet under {where}", f"{USUALLY}: try again then.")

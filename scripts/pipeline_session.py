@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from scripts import console, pipeline, runs, session, tracking
+from scripts import console, log_session, pipeline, runs, session, tracking
 from scripts.aws import Clients
 from scripts.config import Settings
 from scripts.create_cluster import describe, live_of_run, status_of
@@ -25,7 +25,7 @@ def run(
     """Run the pipeline, or go on with `resumed`; show and record what happens.
 
     Raises:
-        WorkflowError: as pipeline.run does; the end of the logs has been shown by then.
+        WorkflowError: as pipeline.run does; why has been shown by then.
     """
     record = resumed or runs.begin(ROOT, settings, scripts(), arguments)
     begun = Begun(record)
@@ -46,7 +46,7 @@ def run(
     except BaseException as error:
         begun.failed(error)
         if isinstance(error, WorkflowError):
-            begun.show_logs(clients)
+            begun.explain(settings, clients)
         raise
     begun.ended("kept" if keep else "done")
     session.show_report(report)
@@ -157,11 +157,11 @@ class Begun:
         if self.cluster_ends:
             self.ended(f"{type(error).__name__}: {error}")
 
-    def show_logs(self, clients: Clients) -> None:
-        """What the cluster has left to say; that it has nothing is no second failure."""
+    def explain(self, settings: Settings, clients: Clients) -> None:
+        """Why it failed, as `inv logs` says it; that there are no logs is no second failure."""
         if not self.record.cluster_id:
             return
         try:
-            session.show_logs(clients, self.record.cluster_id, self.record.step_id or None)
+            log_session.explain(settings, clients, self.record.cluster_id, self.record.step_id or None)
         except WorkflowError as error:
             console.note(f"📄 {error}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from scripts import cleanup, console, fetch_logs, runs, tracking, upload_scripts
+from scripts import cleanup, console, runs, tracking, upload_scripts
 from scripts.aws import Clients
 from scripts.config import Settings
 from scripts.errors import AwsError, UsageError, WorkflowError
@@ -20,7 +20,7 @@ from scripts.terminate_cluster import ask_to_end, is_gone, terminate
 from scripts.verify_setup import bucket_region
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULTS, LOGS = ROOT / "results", ROOT / "logs"
+RESULTS = ROOT / "results"
 
 # How EMR answers for an id that it does not know: DescribeCluster the one, the JobFlow calls the other.
 UNKNOWN_CLUSTER = ("InvalidRequestException", "ValidationException")
@@ -204,20 +204,6 @@ def cleanup_tracking(clients: Clients, *, yes: bool) -> None:
         if console.ask(f"Remove {', '.join(there)}?{doubt}", yes=yes):
             tracking.clear(ROOT, *there)
             console.say(f"🗑️ {', '.join(there)} removed")
-
-
-def show_logs(clients: Clients, cluster_id: str, step_id: str | None) -> None:
-    """Fetch the logs, say where they are, and show the end of the one that matters.
-
-    Raises:
-        WorkflowError: there are none (yet).
-    """
-    files = fetch_logs.fetch(clients, cluster_id, step_id, LOGS)
-    for path in files:
-        console.note(f"📄 {path.relative_to(ROOT)}")
-    if end := fetch_logs.excerpt(files):
-        console.say(f"\n── the end of {end.path.relative_to(ROOT)}")
-        console.say("\n".join(end.lines))
 
 
 def show_summary(summary: Summary) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -22,8 +22,14 @@ class StepFailed(WorkflowError):
     """The step ended in FAILED, CANCELLED or INTERRUPTED."""
 
 
-def watch(clients: Clients, settings: Settings, cluster_id: str, step_id: str) -> Iterator[Status]:
-    """Yield each new status until the step is COMPLETED.
+def watch(
+    clients: Clients,
+    settings: Settings,
+    cluster_id: str,
+    step_id: str,
+    seen: Callable[[Status], Status] = lambda status: status,
+) -> Iterator[Status]:
+    """Yield each new status until the step is COMPLETED; `seen` may add to what each look saw.
 
     Raises:
         StepFailed: it ended otherwise; with EMR's failure details.
@@ -32,7 +38,7 @@ def watch(clients: Clients, settings: Settings, cluster_id: str, step_id: str) -
     last: Status | None = None
     try:
         for last in follow(
-            lambda: _look(clients, cluster_id, step_id),
+            lambda: seen(_look(clients, cluster_id, step_id)),
             STEP_DONE,
             every=settings.poll_interval,
             timeout=settings.step_timeout,
@@ -43,7 +49,7 @@ def watch(clients: Clients, settings: Settings, cluster_id: str, step_id: str) -
         error.remedy = "It goes on: `inv watch-step` watches again, `inv terminate` ends it and its cluster."
         raise
     if last and last.state in STEP_DONE.missed:
-        remedy = "" if last.state == "CANCELLED" else "`inv logs` shows the traceback."
+        remedy = "" if last.state == "CANCELLED" else "`inv logs` says why."
         raise StepFailed(f"running step {step_id}", f"it is {last}", remedy)
 
 

@@ -62,6 +62,7 @@ def test_on_local_everything_has_a_working_default(tmp_path: Path) -> None:
         "pipeline_idle_timeout": 900,
         "cluster_ready_timeout": 1200,
         "step_timeout": 3600,
+        "logs_timeout": 30,
         "poll_interval": 0.5,
         "job_args": "",
         "endpoint_url": None,
@@ -76,6 +77,7 @@ def test_aws_differs_in_what_it_needs_and_how_often_it_is_asked(tmp_path: Path) 
         "s3_bucket": "fruits-test",
         "ec2_key_name": "mine",
         "ec2_subnet": "subnet-0123456789abcdef0",
+        "logs_timeout": 600,
         "poll_interval": 30.0,
     }
 

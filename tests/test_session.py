@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import importlib.util
 import io
 import re
@@ -288,21 +287,6 @@ def test_cleanup_names_what_resists(
     shown = capsys.readouterr()
     assert "1 objects deleted" in shown.out
     assert "output/etape_1/[b]: AccessDenied: Access Denied" in shown.err
-
-
-def test_logs_are_listed_and_the_end_of_the_telling_one_is_shown(
-    session: ModuleType, tmp_path: Path, clients: Clients, emr: Any, bucket: Any, capsys: Output
-) -> None:
-    emr.cluster("WAITING", LogUri="s3n://fruits-test/logs/emr/")
-    text = "Traceback (most recent call last):\nValueError: [bold]\n"
-    bucket.put({f"logs/emr/{CLUSTER}/steps/{STEP}/stderr.gz": gzip.compress(text.encode())})
-
-    session.show_logs(clients, CLUSTER, STEP)
-
-    shown = capsys.readouterr()
-    assert f"logs/{CLUSTER}/{STEP}/stderr" in shown.err
-    assert "ValueError: [bold]" in shown.out
-    assert (tmp_path / "logs" / CLUSTER / STEP / "stderr").read_text() == text
 
 
 def test_a_summary_shows_splits_labels_classes_and_warnings(session: ModuleType, capsys: Output) -> None:

@@ -21,9 +21,11 @@ from scripts import config, console, lifecycle
 
 PROJECT = Path(__file__).resolve().parent.parent
 SHARED = {"errors", "config", "files", "lifecycle", "tracking", "console", "aws", "parallel", "sample_images"}
-BETWEEN = {"session", "pipeline_session"}  # tasks.py and the verbs: they show and track
 SCRIPTS = sorted((PROJECT / "scripts").glob("*.py"))
-VERBS = [path for path in SCRIPTS if path.stem not in SHARED | BETWEEN | {"__init__"}]
+# They stand between tasks.py and the verbs: they show and track.
+SESSIONS = [path for path in SCRIPTS if path.stem.endswith("session")]
+VERBS = [path for path in SCRIPTS if path.stem not in SHARED | {"__init__"} and path not in SESSIONS]
+DIAGNOSIS = sorted((PROJECT / "scripts" / "diagnosis").rglob("*.py"))
 LOCAL_EMR = sorted((PROJECT / "local_emr").rglob("*.py"))
 SPARK = sorted((PROJECT / "spark").rglob("*.py"))
 TASKS = PROJECT / "tasks.py"
@@ -179,7 +181,14 @@ def test_a_verb_is_handed_what_it_needs_and_shows_nothing(path: Path) -> None:
     assert used(path).isdisjoint({"os.environ", "os.getenv"})
 
 
-@each([room(name) for name in sorted(BETWEEN)])
+@each(DIAGNOSIS)
+def test_the_diagnosis_is_handed_files_and_needs_nothing_else(path: Path) -> None:
+    assert foreign(path) <= {"scripts"}
+    assert all(name.startswith("scripts.diagnosis") for name in imported(path) if name.startswith("scripts"))
+    assert used(path).isdisjoint({"print", "input", "sys.exit", "os.environ"})
+
+
+@each(SESSIONS)
 def test_what_tasks_share_knows_neither_invoke_nor_boto3(path: Path) -> None:
     assert foreign(path) == {"scripts"}
     assert used(path).isdisjoint({"os.environ", "os.getenv"})
@@ -239,7 +248,7 @@ def test_only_parallel_starts_threads(path: Path) -> None:
     assert packages(path).isdisjoint({"threading", "concurrent", "multiprocessing", "asyncio"})
 
 
-@each([*SCRIPTS, *LOCAL_EMR, *SPARK, TASKS])
+@each([*SCRIPTS, *DIAGNOSIS, *LOCAL_EMR, *SPARK, TASKS])
 def test_no_file_outgrows_a_reader(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= (LONGEST_TASKS if path == TASKS else LONGEST)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 import signal
 from collections import Counter
@@ -65,14 +66,22 @@ def test_a_job_with_a_bug_fails_with_its_traceback_on_screen_and_no_live_cluster
     try:
         done = checkout.inv("pipeline")
         logs = checkout.inv("logs")
+        as_json = checkout.inv("logs", "--json")
     finally:
         checkout.restore("spark/read_fruits_data.py")
 
     assert done.returncode == 1
     assert "FAILED" in done.stderr
     for said in (done.stdout, logs.stdout):
-        assert "Traceback (most recent call last)" in said
-        assert "ZeroDivisionError: division by zero" in said
+        assert "❌ python-exception-driver: " in said
+        assert re.search(r"where +spark/read_fruits_data.py:\d+, in main\n +1 / 0\n +why +ZeroDivisionError: ", said), (
+            said
+        )
+        assert re.search(r"evidence +logs/j-\w+/containers/\S+/stdout:\d+ ", said), said
+    found = json.loads(as_json.stdout)
+    assert found["category"] == "python-exception-driver"
+    assert found["where"]["source"] == "1 / 0"
+    assert found["evidence"][0]["uri"].startswith("s3://fruits-local/logs/emr/")
     assert "Traceback" not in done.stderr
     assert logs.returncode == 0
     assert set(checkout.clusters().values()) == {"TERMINATED"}
@@ -88,6 +97,7 @@ def test_a_bootstrap_script_that_fails_ends_the_run_with_its_output(checkout: Ch
 
     assert done.returncode == 1
     assert "bootstrap action 1 returned a non-zero return code" in done.stderr
+    assert "❌ bootstrap-failed: " in done.stdout
     assert "no such package: fruits" in done.stdout
     assert "TERMINATED_WITH_ERRORS" in checkout.clusters().values()
     assert not set(checkout.clusters().values()) - {"TERMINATED", "TERMINATED_WITH_ERRORS"}
@@ -127,10 +137,8 @@ def test_the_edit_run_loop_runs_the_script_as_it_is_now(checkout: Checkout) -> N
         assert "647 images" in run()
         checkout.edit("spark/read_fruits_data.py", greet)
         assert run() != ""
-        stdout = next((checkout.root / "logs" / cluster_id).glob("*/containers/*/*/stdout")).parents[3]
-        step_id = (checkout.root / "step_id.txt").read_text().strip()
-        (driver,) = (stdout.parent / step_id).glob("containers/*/*_000001/stdout")
-        assert "version 2" in driver.read_text()
+        drivers = sorted((checkout.root / "logs" / cluster_id).glob("containers/*/*_000001/stdout"))
+        assert ["version 2" in driver.read_text() for driver in drivers] == [False, True]
     finally:
         checkout.restore("spark/read_fruits_data.py")
         ended = checkout.inv("terminate", "--yes")
