@@ -3,9 +3,15 @@
 # user hadoop, before any step; where it exits with anything but 0 the cluster does not start.
 set -euo pipefail
 
-# name==version, each with a wheel for the nodes' Python (3.9 on emr-7.11.0). So far the job needs nothing but PySpark,
-# which EMR brings.
-PACKAGES=()
+# name==version: the last of each with a wheel for Python 3.9 (the nodes', on emr-7.11.0), for x86_64 as for arm64.
+# No pandas and no NumPy: the job's Arrow batches need neither.
+PACKAGES=(
+    obstore==0.8.2            # lists S3 and fetches from it
+    typing-extensions==4.15.0 # of obstore
+    arro3-core==0.8.3         # of obstore, for Arrow batches
+    pyarrow==21.0.0           # of Spark, for the same
+    pillow==11.3.0            # --inspect
+)
 
 say() { printf 'install_dependencies: %s\n' "$*"; }
 
@@ -24,7 +30,8 @@ PYTHON
 }
 
 say "$(python3 --version) on $(uname -m)"
-mapfile -t wanted < <(missing "${PACKAGES[@]}")
+wanted=()
+while IFS= read -r package; do wanted+=("$package"); done < <(missing "${PACKAGES[@]}")
 if ((${#wanted[@]} == 0)); then
     say "nothing to install"
     exit 0

