@@ -131,7 +131,9 @@ def data(c, from_=None, sample=False, yes=False):
     if removed := upload_data.remove_sample(clients, settings):
         console.note(f"🎨 The synthetic sample ({removed} images) made way for yours")
     if source.others:
-        console.note(f"⚠️ {source.others} files are no images under Training/<label>/ or Test/<label>/: left out")
+        console.note(
+            f"⚠️ {source.others} files are left out: no images under Training|Test/<label>/, or hidden (. or _)"
+        )
     missing = upload_data.missing(clients, settings, source.images)
     with console.progress_bar("Uploading images", sum(image.size for image in missing)) as advance:
         upload_data.send(clients, settings, missing, advance)
@@ -149,17 +151,18 @@ def create(c, yes=False):
     """
     from scripts import create_cluster, runs, session
 
-    settings, clients = ready()
-    session.refuse_if_live(clients)
-    for label, value in create_cluster.describe_configuration(settings).items():
-        console.note(f"   {label:15} {value}")
-    if not console.ask("Create this cluster?", yes=yes):
-        raise UsageError("creating the cluster", "the answer was no", "Nothing was created.")
-    session.ensure_bucket(settings, clients, yes=yes)
-    session.send_scripts(settings, clients)  # without them the bootstrap action fails, minutes from now
-    cluster_id = create_cluster.create(clients, settings, uuid.uuid4().hex, runs.owner())
-    session.remember_cluster(cluster_id)
-    console.say(f"📋 {cluster_id}")
+    with runs.alone(ROOT):  # else a pipeline, or another create, could take its place in the tracking file
+        settings, clients = ready()
+        session.refuse_if_live(clients)
+        for label, value in create_cluster.describe_configuration(settings).items():
+            console.note(f"   {label:15} {value}")
+        if not console.ask("Create this cluster?", yes=yes):
+            raise UsageError("creating the cluster", "the answer was no", "Nothing was created.")
+        session.ensure_bucket(settings, clients, yes=yes)
+        session.send_scripts(settings, clients)  # without them the bootstrap action fails, minutes from now
+        cluster_id = create_cluster.create(clients, settings, uuid.uuid4().hex, runs.owner())
+        session.remember_cluster(cluster_id)
+        console.say(f"📋 {cluster_id}")
 
 
 @command
@@ -298,7 +301,7 @@ def cleanup(c, yes=False):
 
 
 @command
-def pipeline(c, keep=False, args=None, resume=False, retries=1):
+def pipeline(c, keep=False, args=None, resume=False, retries="1"):
     """Run everything: verify to fetch, then terminate, whatever happens
 
     inv pipeline
@@ -312,6 +315,10 @@ def pipeline(c, keep=False, args=None, resume=False, retries=1):
 
     if resume and args is not None:
         raise UsageError("resuming a pipeline", "--args is for a new run; this one has its arguments", "Leave it out.")
+    if not (retries.isascii() and retries.isdigit()):
+        raise UsageError(
+            "starting a pipeline", f"--retries {retries!r} is no whole number", "0 is none, 1 the default."
+        )
     for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: the cluster is terminated on the way out
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
             signal.signal(number, signal.default_int_handler)
@@ -324,7 +331,7 @@ def pipeline(c, keep=False, args=None, resume=False, retries=1):
         else:
             pipeline_session.refuse_if_cut_off(clients, settings)
             session.refuse_if_live(clients)
-        pipeline_session.run(clients, settings, arguments=arguments, keep=keep, retries=retries, resumed=cut_off)
+        pipeline_session.run(clients, settings, arguments=arguments, keep=keep, retries=int(retries), resumed=cut_off)
 
 
 @command
@@ -343,15 +350,22 @@ def status(c):
 def up(c):
     """Start local EMR (tasks do it by themselves)"""
     server = local_server()
-    console.say(f"🔌 local EMR {'started' if server.started else 'is up'} at {server.url} (pid {server.pid})")
-    console.say(f"   for the AWS CLI: export AWS_ENDPOINT_URL={server.url}")
-    console.say("   export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION=eu-west-1")
+    console.note(f"🔌 local EMR {'started' if server.started else 'is up'} at {server.url} (pid {server.pid})")
+    console.note("For other AWS clients (version 1 of the AWS CLI also needs --endpoint-url for `aws emr`):")
+    console.say(f"export AWS_ENDPOINT_URL={server.url}")
+    console.say("export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION=eu-west-1")
 
 
 @command
 def down(c):
     """Stop local EMR; its state stays in .local_emr/"""
-    console.say("🔌 local EMR stopped" if control.down(LOCAL_HOME) else "🔌 local EMR is not running: nothing to do")
+    live = (control.status(LOCAL_HOME) or {}).get("clusters", [])
+    if not control.down(LOCAL_HOME):
+        console.say("🔌 local EMR is not running: nothing to do")
+        return
+    console.say("🔌 local EMR stopped")
+    for cluster in live:
+        console.say(f"   {cluster['id']} was {cluster['state']}: it goes on when local EMR is started again")
 
 
 @command

@@ -99,6 +99,9 @@ def _start(place: Home, port: int) -> Server:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
+            env={
+                name: value for name, value in os.environ.items() if not name.startswith("AWS_")
+            },  # keys are not for it
             cwd=package_parent,  # where `-m local_emr` finds this very package
             start_new_session=True,  # Ctrl-C in the terminal is not for it
         )

@@ -31,6 +31,8 @@ from local_emr.settings import Settings
 from local_emr.spark_submit import spark_home
 from local_emr.store import ENDED, Cluster, Store
 
+LOOK_SECONDS = 5.0  # between two looks whether there is still anything to do
+
 
 class Server:
     """Everything behind one port. The caller holds the home's lock."""
@@ -89,7 +91,10 @@ class Server:
         ended = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: ended.set())
-        while not ended.wait(min(idle_exit or 60.0, 60.0)):
+        while not ended.wait(min(idle_exit or LOOK_SECONDS, LOOK_SECONDS)):
+            if self.home.owner() != os.getpid():
+                print("The home folder was removed: good-bye.", file=sys.stderr)
+                break
             if idle_exit is not None and self.idle_seconds() >= idle_exit:
                 print(f"Nothing to do for {idle_exit:.0f} seconds: good-bye.", file=sys.stderr)
                 break
@@ -133,4 +138,5 @@ class Server:
             "fingerprint": self.fingerprint,
             "clusters": [{"id": c["Id"], "name": c["Name"], "state": c["Status"]["State"]} for c in live],
             "buckets": self.s3.buckets(),
+            "s3_requests": dict(self.s3.requests),
         }

@@ -6,6 +6,7 @@ its endpoint is explicit. AWS never reaches local: an AWS_ENDPOINT_URL left in t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -93,7 +94,8 @@ def connect(settings: Settings) -> Clients:
 
 
 def _local_session(settings: Settings) -> boto3.Session:
-    core = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
+    nothing = dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
+    core = botocore.session.Session(session_vars={"profile": (None, None, None, None), **nothing})
     return boto3.Session("local", "local", region_name=settings.aws_region, botocore_session=core)
 
 

@@ -7,11 +7,13 @@ that `inv --list` does not wait for it.
 from __future__ import annotations
 
 import io
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scripts.errors import SettingsError, UsageError, WorkflowError
@@ -46,6 +48,8 @@ def _console(name: str) -> Console:
         def on_broken_pipe(self) -> None:  # rich would exit here; a pipeline has a cluster to end first
             raise BrokenPipeError
 
+    if getattr(sys, name) is None:  # closed by whoever started us: `inv fetch >&-`
+        setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
     stream = getattr(sys, name)
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="replace")  # an ASCII terminal shows ? for ✅ rather than a traceback
@@ -115,7 +119,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
 @contextmanager
 def waiting(what: str) -> Iterator[None]:
     """A live elapsed time below the lines printed meanwhile; on a terminal only."""
-    if not sys.stderr.isatty():
+    if not (sys.stderr and sys.stderr.isatty()):
         yield
         return
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -129,7 +133,7 @@ def waiting(what: str) -> Iterator[None]:
 @contextmanager
 def progress_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """A bar of bytes; yields the function that is told of each further `n` bytes."""
-    if not sys.stderr.isatty():
+    if not (sys.stderr and sys.stderr.isatty()):
         note(f"{what} …")
         yield lambda _: None
         return

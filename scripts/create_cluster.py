@@ -152,7 +152,7 @@ def describe(clients: Clients, cluster_id: str) -> ClusterTypeDef:
             return clients.emr.describe_cluster(ClusterId=cluster_id)["Cluster"]
     except AwsError as error:
         if error.code in ("InvalidRequestException", "ValidationException"):
-            error.remedy = "Is it another account's, region's or TARGET's? `inv cleanup` forgets an id."
+            error.remedy = "Is it another account's, region's or TARGET's? `rm cluster_id.txt` forgets the id."
         raise
 
 

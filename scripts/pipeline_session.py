@@ -12,7 +12,7 @@ from scripts.aws import Clients
 from scripts.config import Settings
 from scripts.create_cluster import describe, live_of_run, status_of
 from scripts.errors import AwsError, UsageError, WorkflowError
-from scripts.lifecycle import LIVE_CLUSTER, Status
+from scripts.lifecycle import ENDED_CLUSTER, LIVE_CLUSTER, Status
 from scripts.runs import Run
 from scripts.session import ROOT
 from scripts.submit_job import step_ids
@@ -144,6 +144,8 @@ class Begun:
             session.remember(tracking.STEP, event.step_id)
         elif isinstance(event, Status) and event.state.startswith("TERMINAT"):
             self.cluster_ends = True
+            if event.state in ENDED_CLUSTER:
+                runs.mark_ended(ROOT, self.record.cluster_id)
         if isinstance(event, Status):
             console.status(event)
         else:

@@ -13,7 +13,7 @@ import os
 import socket
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -24,6 +24,7 @@ from scripts.errors import UsageError, WorkflowError
 from scripts.files import Held, lock, write_whole
 
 FOLDER = ".runs"
+ENDED = "ended_clusters.txt"
 
 
 @dataclass(frozen=True)
@@ -125,9 +126,25 @@ def unfinished(root: Path) -> list[Run]:
     return [run for run in all_runs(root) if not run.ended]
 
 
+def mark_ended(root: Path, cluster_id: str) -> None:
+    """Note that a cluster was seen to have ended: it stays so, wherever its id is asked for later. Best effort."""
+    with suppress(OSError):
+        (root / FOLDER).mkdir(exist_ok=True)
+        with (root / FOLDER / ENDED).open("a", encoding="utf-8") as file:
+            file.write(cluster_id + "\n")
+
+
+def is_ended(root: Path, cluster_id: str) -> bool:
+    """Whether this folder's commands have seen the cluster end."""
+    try:
+        return cluster_id in (root / FOLDER / ENDED).read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
 @contextmanager
 def alone(root: Path) -> Iterator[None]:
-    """One pipeline at a time in this folder: they would share its tracking files and results.
+    """One command at a time that creates a cluster in this folder: they would share its tracking files and results.
 
     Raises:
         UsageError: another is under way; with its pid.
@@ -139,7 +156,7 @@ def alone(root: Path) -> Iterator[None]:
             held.enter_context(lock(root / FOLDER / "lock"))
         except Held as other:
             raise UsageError(
-                "starting a pipeline", f"one is under way in this folder (pid {other.pid})", "Wait for it, or end it."
+                "creating a cluster", f"a run is under way in this folder (pid {other.pid})", "Wait for it, or end it."
             ) from None
         except OSError as error:
             raise _unwritable(error) from error

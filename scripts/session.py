@@ -73,7 +73,7 @@ def refuse_if_live(clients: Clients) -> None:
         AwsError: the tracked id is unknown here; it may be live elsewhere.
     """
     cluster_id = tracking.read(ROOT, tracking.CLUSTER)
-    if cluster_id and not is_gone(clients, cluster_id):
+    if cluster_id and not runs.is_ended(ROOT, cluster_id) and not is_gone(clients, cluster_id):
         problem = f"{tracking.CLUSTER} names {cluster_id}, which is live"
         raise UsageError("creating a cluster", problem, "`inv submit` uses it, `inv terminate` ends it.")
 
@@ -86,7 +86,10 @@ def still_running() -> str:
         return str(error)
     if not cluster_id:
         return "No cluster is tracked."
-    return f"Cluster {cluster_id} may still be running: `inv monitor` looks, `inv terminate` ends it."
+    if runs.is_ended(ROOT, cluster_id):
+        return f"Cluster {cluster_id} is terminated: nothing runs."
+    named = f"{tracking.CLUSTER} names {cluster_id}"
+    return f"{named}, which may still be running: `inv status` looks, `inv terminate` ends it."
 
 
 def ensure_bucket(settings: Settings, clients: Clients, *, yes: bool) -> None:
@@ -121,13 +124,15 @@ def end_cluster(settings: Settings, clients: Clients, cluster_id: str, *, yes: b
     Raises:
         AwsError, TimedOut: as terminate does.
     """
-    if is_gone(clients, cluster_id):
+    if runs.is_ended(ROOT, cluster_id) or is_gone(clients, cluster_id):
+        runs.mark_ended(ROOT, cluster_id)
         console.say(f"✅ Cluster {cluster_id} is terminated already: nothing to do")
         return True
     if not console.ask(f"Terminate cluster {cluster_id}?", yes=yes):
         console.say(f"• Cluster {cluster_id} goes on, and costs")
         return False
     show_statuses(terminate(clients, settings, cluster_id), f"Cluster {cluster_id}")
+    runs.mark_ended(ROOT, cluster_id)
     console.say(f"✅ Cluster {cluster_id} is gone")
     return True
 
@@ -151,6 +156,8 @@ def end_all(settings: Settings, clients: Clients, *, yes: bool) -> None:
 
 def state_here(clients: Clients, cluster_id: str) -> str:
     """`live`, `ended`, or `unknown`: not of this account, region and target, and so perhaps live in another."""
+    if runs.is_ended(ROOT, cluster_id):
+        return "ended"
     try:
         return "ended" if is_gone(clients, cluster_id) else "live"
     except AwsError as error:
@@ -198,7 +205,7 @@ def cleanup_tracking(clients: Clients, *, yes: bool) -> None:
     if state == "live":
         console.say(f"• Tracking files: kept, for cluster {cluster_id} is live")
     elif state == "unknown" and yes:  # a blanket yes is no answer to this one
-        console.say(f"• Tracking files: kept, for {cluster_id} may be live elsewhere; `inv cleanup` without --yes asks")
+        console.say(f"• Tracking files: kept, for {cluster_id} may be live elsewhere; `rm cluster_id.txt` forgets it")
     else:
         doubt = f" ({cluster_id} is unknown here, and may be live elsewhere)" if state == "unknown" else ""
         if console.ask(f"Remove {', '.join(there)}?{doubt}", yes=yes):

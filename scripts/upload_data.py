@@ -184,7 +184,8 @@ def find(source: Path) -> Source:
     try:
         for path in (path for split in SPLITS for path in _files(source / split)):
             relative = path.relative_to(source).as_posix()
-            if path.suffix.lower() not in ENDINGS or relative.count("/") < 2:
+            hidden = any(part.startswith((".", "_")) for part in relative.split("/"))  # to Hadoop, and so to the job
+            if path.suffix.lower() not in ENDINGS or relative.count("/") < 2 or hidden or not path.is_file():
                 others += 1
                 continue
             relative.encode()  # S3's keys are UTF-8

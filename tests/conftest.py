@@ -23,6 +23,8 @@ from scripts import aws, config, console, sample_images
 from scripts.create_cluster import OUR_TAG
 from tests.account import Account, Run
 
+pytest_plugins = ["tests.spark_fixture"]
+
 CLUSTER, STEP, BUCKET = "j-2AXXXXXXGAPLF", "s-2AXXXXXXGAPLF", "fruits-test"
 ON_AWS = {"TARGET": "aws", "S3_BUCKET": BUCKET, "EC2_KEY_NAME": "mine", "EC2_SUBNET": "subnet-0123456789abcdef0"}
 

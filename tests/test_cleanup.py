@@ -14,11 +14,17 @@ from scripts.config import Settings
 from scripts.errors import AwsError, WorkflowError
 
 Make = Callable[..., Settings]
+STATS = "output/etape_1/stats_20250115_102345/"
 
 
 @pytest.fixture
 def full(bucket: Any) -> Any:
-    names = ("data/fruits-360/Training/Kiwi/1.jpg", "output/etape_1/a", "output/etape_1/b/c", "output/etape_10/d")
+    names = (
+        "data/fruits-360/Training/Kiwi/1.jpg",
+        f"{STATS}a",
+        f"{STATS}b/c",
+        "output/etape_10/stats_20250115_102345/d",
+    )
     bucket.put(dict.fromkeys((*names, "logs/emr/j-1/x.gz", "logs/emr-serverless/y", "scripts/job.py"), "1"))
     return bucket
 
@@ -33,9 +39,29 @@ def test_counts_and_deletes_the_output_and_nothing_that_only_begins_alike(
         "data/fruits-360/Training/Kiwi/1.jpg",
         "logs/emr-serverless/y",
         "logs/emr/j-1/x.gz",
-        "output/etape_10/d",
+        "output/etape_10/stats_20250115_102345/d",
         "scripts/job.py",
     ]
+
+
+def test_what_no_run_can_have_written_stays_wherever_it_lies(clients: Clients, settings: Settings, bucket: Any) -> None:
+    """A prefix is a setting, and may be mistaken: OUTPUT_PREFIX where the images are."""
+    mine = [
+        "logs/emr/notes.txt",
+        "logs/emr/x/j-1/a.gz",
+        "output/etape_1/Training/Kiwi/1.jpg",
+        "output/etape_1/my_stats_20250115_102345/a",
+        "output/etape_1/stats.csv",
+        "output/etape_1/stats_2025/a",
+        "output/etape_1/stats_20250115_102345",
+    ]
+    ours = [f"{STATS}_SUCCESS", "output/etape_1/metadata_20250115_102345/part-0.csv", "logs/emr/j-1/node/x.gz"]
+    bucket.put(dict.fromkeys([*mine, *ours], "1"))
+
+    assert delete(clients, settings, settings.output_prefix) == Deleted(2, {})
+    assert delete(clients, settings, settings.logs_prefix) == Deleted(1, {})
+
+    assert bucket.keys() == mine
 
 
 def test_deletes_the_logs(clients: Clients, settings: Settings, full: Any) -> None:
@@ -63,7 +89,7 @@ def test_no_other_prefix_is_ever_touched(
 
 def next_page(stub: Stubber, page: int, size: int, *, last: bool) -> list[str]:
     """The next call lists this page of the output; its keys."""
-    keys = [f"output/etape_1/{page}/{n}" for n in range(size)]
+    keys = [f"{STATS}{page}/{n}" for n in range(size)]
     answer = {"KeyCount": size, "IsTruncated": not last, "Contents": [{"Key": key, "Size": 1} for key in keys]}
     expected = {"Bucket": "fruits-test", "Prefix": "output/etape_1/"}
     if page:

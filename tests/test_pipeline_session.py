@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from scripts import pipeline_session, runs, session, tracking
+from scripts import log_session, pipeline_session, runs, session, tracking
 from scripts.aws import Clients
 from scripts.config import Settings
 from scripts.errors import AwsError, UsageError, WorkflowError
@@ -31,10 +31,10 @@ pytestmark = pytest.mark.usefixtures("fresh_console")
 @pytest.fixture(autouse=True)
 def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The checkout whose records, tracking files, results and logs are used: a folder of its own."""
-    for module in (session, pipeline_session):
+    for module in (session, pipeline_session, log_session):
         monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.setattr(session, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(session, "LOGS", tmp_path / "logs")
+    monkeypatch.setattr(log_session, "LOGS", tmp_path / "logs")
     return tmp_path
 
 
@@ -147,7 +147,7 @@ def test_a_step_that_failed_is_the_verdict_and_its_logs_are_looked_for(
 
     record = go(StepFailed)
 
-    assert record.verdict == f"StepFailed: running step {STEP}: it is FAILED. `inv logs` shows the traceback."
+    assert record.verdict == f"StepFailed: running step {STEP}: it is FAILED. `inv logs` says why."
     assert tracked(here) == (CLUSTER, STEP)
     assert "📄" in capsys.readouterr().err
 
@@ -290,16 +290,17 @@ def test_a_resumed_run_has_a_cluster_before_anything_is_told(here: Path, begin: 
 
 
 def test_a_failed_pipeline_without_logs_is_no_second_failure(
-    begin: Begin, clients: Clients, emr: Any, bucket: Any, capsys: Output
+    begin: Begin, clients: Clients, make_settings: Make, emr: Any, bucket: Any, capsys: Output
 ) -> None:
-    Begun(begin()).show_logs(clients)
+    settings = make_settings(logs_timeout=0)
+    Begun(begin()).explain(settings, clients)
     assert capsys.readouterr() == ("", "")
 
     begun = Begun(begin(cluster_id=CLUSTER))
     emr.cluster("TERMINATED", LogUri="s3n://fruits-test/logs/emr/")
-    begun.show_logs(clients)
+    begun.explain(settings, clients)
 
-    assert "there are none yet" in capsys.readouterr().err
+    assert "📄 looking for logs" in capsys.readouterr().err
 
 
 # a run that was cut off

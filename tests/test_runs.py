@@ -224,7 +224,7 @@ def test_a_second_pipeline_in_the_folder_is_refused_with_the_pid_of_the_first(tm
         assert other.stdout.readline() == b"held\n"
 
         with (
-            pytest.raises(UsageError, match=rf"one is under way in this folder \(pid {other.pid}\)\. Wait") as caught,
+            pytest.raises(UsageError, match=rf"is under way in this folder \(pid {other.pid}\)\. Wait") as caught,
             runs.alone(tmp_path),
         ):
             pytest.fail("both are under way")

@@ -47,7 +47,7 @@ def test_a_failed_step_carries_emrs_failure_details_and_the_next_command(
     assert caught.value.exit_code == 1
     assert str(caught.value) == (
         f"running step {STEP}: it is FAILED - Unknown Error. Exception in thread main "
-        "s3://fruits-test/logs/emr/j-1/steps/s-1/stderr.gz. `inv logs` shows the traceback."
+        "s3://fruits-test/logs/emr/j-1/steps/s-1/stderr.gz. `inv logs` says why."
     )
 
 
