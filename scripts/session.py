@@ -133,6 +133,9 @@ def end_cluster(settings: Settings, clients: Clients, cluster_id: str, *, yes: b
         return False
     show_statuses(terminate(clients, settings, cluster_id), f"Cluster {cluster_id}")
     runs.mark_ended(ROOT, cluster_id)
+    for run in runs.unfinished(ROOT):
+        if run.cluster_id == cluster_id:
+            runs.end(ROOT, run, "its cluster was terminated")  # on purpose: --resume would make a new one
     console.say(f"✅ Cluster {cluster_id} is gone")
     return True
 

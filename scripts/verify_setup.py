@@ -5,13 +5,14 @@ All are made, whatever the ones before them found, so that one call shows everyt
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from scripts.aws import Clients
 from scripts.config import Settings
 from scripts.errors import AwsError, doing
-from scripts.upload_scripts import scripts, state_of
+from scripts.upload_scripts import JOB, scripts, state_of
 
 OK, WARNING, FAILED, INFORMATION = "✅", "⚠️", "❌", "ℹ️"
 
@@ -171,9 +172,22 @@ def _last(name_or_arn: str) -> str:
     return name_or_arn.rpartition("/")[2]
 
 
+def _not_for_the_nodes() -> str:
+    """Why Python 3.9, the nodes' on emr-7.11.0, could not read the job; empty where it can. Local EMR's is newer."""
+    try:
+        ast.parse(JOB.read_text(encoding="utf-8"), feature_version=(3, 9))
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        return f"{JOB.name} cannot be read: {error}"
+    except SyntaxError as error:
+        return f"{JOB.name}, line {error.lineno}: {error.msg}; the nodes run Python 3.9"
+    return ""
+
+
 def _scripts(clients: Clients, settings: Settings) -> Check:
     states = {script.name: state_of(clients, settings, script) for script in scripts()}
     found = ", ".join(f"{name} {state}" for name, state in states.items())
+    if problem := _not_for_the_nodes():
+        return Check("Scripts", WARNING, found, problem)
     if all(state == "up to date" for state in states.values()):
         return Check("Scripts", OK, found)
     return Check("Scripts", INFORMATION, f"{found} (submit and pipeline upload them by themselves)")

@@ -43,6 +43,7 @@ def _environment_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterato
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         patch.setenv("AWS_ACCESS_KEY_ID", "testing")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # hundreds of images of machines, anew for each test
         yield
 
 

@@ -101,6 +101,18 @@ def test_clients_retry_give_up_in_time_and_hold_a_connection_for_each_thread(cli
         assert config.retries == {"mode": "adaptive", "total_max_attempts": 6}
 
 
+def test_local_does_not_read_a_persons_files_however_broken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, make_settings: Make
+) -> None:
+    (tmp_path / "broken").write_text("[default\naws_secret_access_key = geheim")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "broken"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "broken"))
+
+    connected = connect(make_settings(target="local", endpoint_url=LOCAL_URL))
+
+    assert credentials(connected.emr) == ("local", "local", None)
+
+
 def test_a_client_is_made_once(clients: Clients) -> None:
     assert clients.s3 is clients.s3
 

@@ -56,6 +56,16 @@ def test_a_pipe_that_nobody_reads_is_an_error_and_no_exit(
             show("a line")
 
 
+def test_a_stream_that_was_closed_from_the_start_takes_what_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+
+    console.say("a result")
+    console.note("progress")
+    with console.waiting("something"), console.progress_bar("Uploading", 2) as advance:
+        advance(2)
+
+
 def test_a_status_is_a_line_with_the_time_a_mark_and_emrs_reason(capsys: Output) -> None:
     console.status(Status("STARTING", "Provisioning [EC2] capacity"))
     console.status(Status("WAITING"))

@@ -119,7 +119,7 @@ def test_one_that_is_unknown_here_may_be_live_elsewhere(
 ) -> None:
     emr.add_client_error("describe_cluster", *UNKNOWN)
 
-    with pytest.raises(AwsError, match="rm cluster_id.txt"):
+    with pytest.raises(AwsError, match=r"rm cluster_id\.txt"):
         session.refuse_if_live(clients)
 
 

@@ -150,6 +150,7 @@ EDGES = {
     "data of nothing": "data",
     "data of two": "data --sample --from x",
     "data of a missing folder": "data --from no-such-folder",
+    "no number of retries": "pipeline --retries two",
     "nothing to resume": "pipeline --resume",
     "resume with arguments": "pipeline --resume --args '--limit 5'",
     "status of nothing": "local.status",
@@ -430,10 +431,13 @@ def test_a_pipeline_that_is_told_to_stop_terminates_its_cluster(checkout: Path, 
     assert "Traceback" not in err
 
 
-def test_a_pipeline_that_cannot_be_resumed_as_asked_says_so_before_any_call(edges: dict[str, Ended]) -> None:
-    nothing, arguments = edges["nothing to resume"], edges["resume with arguments"]
+def test_a_pipeline_that_cannot_be_run_as_asked_says_so_before_any_call(edges: dict[str, Ended]) -> None:
+    nothing, arguments, retries = (
+        edges[name] for name in ("nothing to resume", "resume with arguments", "no number of retries")
+    )
 
-    assert (nothing.code, arguments.code) == (2, 2)
+    assert (nothing.code, arguments.code, retries.code) == (2, 2, 2)
+    assert "'two' is no whole number" in retries.err
     assert "no run was cut off in this folder" in nothing.err
     assert "--args is for a new run" in arguments.err
 
@@ -451,14 +455,14 @@ def test_a_run_is_resumed_where_it_was_begun_whatever_the_settings_are_by_now(
     assert len(runs.unfinished(checkout)) == 1
 
 
-def test_a_second_pipeline_in_the_folder_is_refused_with_the_pid_of_the_first(
-    inv: Inv, checkout: Path, project: Path
-) -> None:
+def test_nothing_else_creates_a_cluster_in_the_folder_meanwhile_and_the_pid_is_said(checkout: Path) -> None:
+    command = [sys.executable, "-c", WITHOUT_AWS, json.dumps([["pipeline", "pipeline --resume", "create --yes"]])]
     with runs.alone(checkout):
-        ended = inv("pipeline")
+        done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=60, check=True)
 
-    assert ended.code == 2
-    assert f"is under way in this folder (pid {os.getpid()})" in ended.err
+    for ended in (Ended(*one) for one in json.loads(done.stdout)):
+        assert ended.code == 2
+        assert f"is under way in this folder (pid {os.getpid()})" in ended.err
     assert not (checkout / ".local_emr").exists()
 
 

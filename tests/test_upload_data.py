@@ -74,6 +74,17 @@ def test_images_are_what_lies_under_training_and_test_and_the_rest_is_counted(tr
     assert source.others == 2
 
 
+@pytest.mark.parametrize("name", [".hidden/1.jpg", "_old/1.jpg", "Kiwi/.1.jpg", "Kiwi/_1.jpg", "Kiwi/deep/.x/1.jpg"])
+def test_what_is_hidden_from_the_job_is_no_image(tree: Path, name: str) -> None:
+    known = find(tree)
+    (tree / "Training" / name).parent.mkdir(parents=True, exist_ok=True)
+    (tree / "Training" / name).touch()
+
+    found = find(tree)
+
+    assert (found.images, found.others) == (known.images, known.others + 1)
+
+
 @pytest.mark.parametrize("made", [[], ["Training/Kiwi/readme.txt"], ["Kiwi/1.jpg"], ["Training/1.jpg"]])
 def test_a_folder_without_images_says_what_to_give(tmp_path: Path, made: list[str]) -> None:
     for name in made:
