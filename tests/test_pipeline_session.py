@@ -115,6 +115,17 @@ def test_the_record_is_on_disk_before_a_cluster_is_asked_for_and_the_id_before_t
     assert seen["DescribeStep"] == (CLUSTER, STEP)
 
 
+def test_a_cluster_that_was_seen_to_end_is_remembered_and_one_that_is_kept_is_not(
+    here: Path, cluster: Account, go: Go
+) -> None:
+    cluster.comes_up = [("TERMINATED_WITH_ERRORS", "BOOTSTRAP_FAILURE"), ("WAITING", "")]
+
+    go(keep=True)
+
+    assert runs.is_ended(here, CLUSTER)
+    assert not runs.is_ended(here, SECOND)
+
+
 def test_a_kept_cluster_closes_its_record_for_the_run_is_done(cluster: Account, go: Go) -> None:
     record = go(keep=True)
 

@@ -195,6 +195,25 @@ def test_the_record_has_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert not any(value in text for value in secrets.values())
 
 
+def test_a_cluster_that_was_seen_to_end_is_remembered_for_good(tmp_path: Path) -> None:
+    assert not runs.is_ended(tmp_path, CLUSTER)
+
+    runs.mark_ended(tmp_path, "j-ANOTHER")
+    runs.mark_ended(tmp_path, CLUSTER)
+
+    assert runs.is_ended(tmp_path, CLUSTER)
+    assert not runs.is_ended(tmp_path, CLUSTER[:-1])
+    assert runs.all_runs(tmp_path) == []
+
+
+def test_that_it_cannot_be_remembered_is_no_failure(tmp_path: Path) -> None:
+    (tmp_path / ".runs").touch()
+
+    runs.mark_ended(tmp_path, CLUSTER)
+
+    assert not runs.is_ended(tmp_path, CLUSTER)
+
+
 def test_the_owner_is_who_and_where() -> None:
     assert runs.owner() == f"{getpass.getuser()}@{socket.gethostname()}"
 

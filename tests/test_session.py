@@ -114,6 +114,34 @@ def test_an_ended_one_makes_way(session: ModuleType, tracked: Path, clients: Cli
     session.refuse_if_live(clients)
 
 
+def test_one_that_was_seen_to_end_makes_way_wherever_it_is_asked_for_and_nobody_is_asked(
+    session: ModuleType, tracked: Path, clients: Clients, settings: Settings, emr: Any, capsys: Output
+) -> None:
+    runs.mark_ended(tracked, CLUSTER)
+
+    session.refuse_if_live(clients)
+    assert session.end_cluster(settings, clients, CLUSTER, yes=False) is True
+    assert session.still_running() == f"Cluster {CLUSTER} is terminated: nothing runs."
+    session.cleanup_tracking(clients, yes=True)
+
+    assert "nothing to do" in capsys.readouterr().out
+    assert files(tracked) == []
+
+
+@pytest.mark.parametrize("how", ["terminated", "found so"])
+def test_an_end_that_was_seen_is_remembered(
+    session: ModuleType, tmp_path: Path, clients: Clients, settings: Settings, emr: Any, how: str
+) -> None:
+    if how == "terminated":
+        emr.cluster("WAITING")
+        emr.terminated()
+    emr.cluster("TERMINATED")
+
+    session.end_cluster(settings, clients, CLUSTER, yes=True)
+
+    assert runs.is_ended(tmp_path, CLUSTER)
+
+
 def test_one_that_is_unknown_here_may_be_live_elsewhere(
     session: ModuleType, tracked: Path, clients: Clients, emr: Any
 ) -> None:

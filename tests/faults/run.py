@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.cells import Cell
-from tests.integration.checkout import ROOT, Checkout
+from tests.integration.checkout import ROOT, Checkout, attended
 
 LIVE = ("STARTING", "BOOTSTRAPPING", "RUNNING", "WAITING")
 JOB = "spark/read_fruits_data.py"
@@ -76,8 +76,7 @@ class Bench:
         settings = {"POLL_INTERVAL": "0.2", "JOB_ARGS": "--sleep 0.7", **cell.settings}
 
         def surroundings() -> None:
-            for number in (signal.SIGINT, signal.SIGHUP):  # which a background job of a shell would ignore
-                signal.signal(number, signal.SIG_DFL)
+            attended()
             if cell.file_limit:
                 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
                 resource.setrlimit(resource.RLIMIT_FSIZE, (cell.file_limit, cell.file_limit))

@@ -29,6 +29,12 @@ STATE = (
 NOT_OURS = ("PATH", "HOME", "LANG", "LC_ALL", "JAVA_HOME", "TMPDIR")
 
 
+def attended() -> None:
+    """In a child: Ctrl-C and a closed terminal do what they do for a person, though the tests may run in background."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Checkout:
     """A copy of the repository, in which `inv` is run with nothing of the developer's own environment."""
 
@@ -61,6 +67,7 @@ class Checkout:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=attended,
         )
 
     def edit(self, path: str, change: Callable[[str], str]) -> None:
