@@ -58,6 +58,7 @@ WITH_MOTO = f"""{ONE_AFTER_THE_OTHER}
 import functools
 import boto3
 from botocore.loaders import JSONFileLoader
+from tests.integration.checkout import attended
 from moto import mock_aws
 
 read = functools.cache(JSONFileLoader().load_file)  # the service models, once for all commands
@@ -399,6 +400,7 @@ def start(checkout: Path, *commands: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=attended,
     )
     assert process.stderr is not None
     assert any("🟢 RUNNING" in line for line in process.stderr)
