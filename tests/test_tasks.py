@@ -21,6 +21,7 @@ import pytest
 
 from scripts import runs
 from scripts.config import Settings
+from tests.integration.checkout import attended
 
 SOURCES = ("scripts", "local_emr", "spark", "bootstrap", "tasks.py")
 ON_AWS = {
@@ -34,7 +35,8 @@ ON_AWS = {
 }
 SECRETS = {"AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG", "AWS_SESSION_TOKEN": "FwoGZXIvYXdzEBYaD"}
 ONE_AFTER_THE_OTHER = """
-import contextlib, io, json, os, shlex, sys
+import contextlib, gc, io, json, os, shlex, sys
+gc.disable()  # it looks through moto again and again, and these processes live for a second
 from invoke.main import program
 
 def run(command):  # settings may stand before it, as in a shell: TARGET=aws verify
@@ -58,7 +60,6 @@ WITH_MOTO = f"""{ONE_AFTER_THE_OTHER}
 import functools
 import boto3
 from botocore.loaders import JSONFileLoader
-from tests.integration.checkout import attended
 from moto import mock_aws
 
 read = functools.cache(JSONFileLoader().load_file)  # the service models, once for all commands
