@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -30,6 +29,7 @@ from scripts.fetch_results import (
     to_fetch,
     written_between,
 )
+from tests.disk import full_after
 
 Make = Callable[..., Settings]
 OUT = "output/etape_1/"
@@ -41,15 +41,6 @@ def run(time: str, *, done: tuple[str, ...] = ("metadata", "stats"), stats: str 
     """The objects of one run of the job; `done` are the folders that have _SUCCESS."""
     objects = {f"{OUT}metadata_{time}/part-0.csv": "s3_path,label\n", f"{OUT}stats_{time}/part-0.csv": stats}
     return objects | {f"{OUT}{kind}_{time}/_SUCCESS": "" for kind in done}
-
-
-@pytest.fixture
-def small_disk() -> Iterator[None]:
-    """No file may grow beyond 8 bytes: a disk that fills up during the download."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (8, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def one_result(key: str, size: int = 10, etag: str = "x") -> Result:
@@ -357,16 +348,15 @@ def test_two_fetches_at_once_do_not_mix_and_the_second_names_the_first(
 
 
 def test_a_disk_that_fills_up_says_so_and_nothing_is_lost(
-    clients: Clients, settings: Settings, bucket: Any, tmp_path: Path, small_disk: None, read: list[str]
+    clients: Clients, settings: Settings, bucket: Any, tmp_path: Path, read: list[str]
 ) -> None:
     bucket.put(run(NEW))
     stats = to_fetch(clients, settings)[1]
 
-    with pytest.raises(WorkflowError, match=f"fetching stats_{NEW}: File too large.*try again"):
+    with full_after(8), pytest.raises(WorkflowError, match=f"fetching stats_{NEW}: File too large.*try again"):
         fetch(clients, settings, stats, tmp_path)
     assert shown(tmp_path) == []
 
-    resource.setrlimit(resource.RLIMIT_FSIZE, resource.getrlimit(resource.RLIMIT_FSIZE)[1:] * 2)
     fetch(clients, settings, stats, tmp_path)
     assert is_here(stats, tmp_path)
     assert read.count(f"{OUT}stats_{NEW}/_SUCCESS") == 1

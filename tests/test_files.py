@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import stat
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from scripts.files import Held, lock, write_whole
+from tests.disk import full_after
 
 HOLD = """
 import sys
@@ -43,13 +43,8 @@ def test_a_file_is_written_and_replaced_readable_by_all(tmp_path: Path) -> None:
 
 def test_a_full_disk_leaves_the_old_text_and_no_rest(tmp_path: Path) -> None:
     write_whole(tmp_path / "note.txt", "old")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2, hard))
-    try:
-        with pytest.raises(OSError, match="too large"):
-            write_whole(tmp_path / "note.txt", "new and longer")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with full_after(2), pytest.raises(OSError, match="too large"):
+        write_whole(tmp_path / "note.txt", "new and longer")
 
     assert (tmp_path / "note.txt").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["note.txt"]

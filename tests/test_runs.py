@@ -6,11 +6,10 @@ import getpass
 import hashlib
 import json
 import os
-import resource
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import pytest
 from scripts import runs
 from scripts.config import SETTINGS, Settings
 from scripts.errors import UsageError, WorkflowError
+from tests.disk import full_after
 
 Make = Callable[..., Settings]
 CLUSTER, STEP = "j-2AXXXXXXGAPLF", "s-2AXXXXXXGAPLF"
@@ -31,14 +31,6 @@ def record(tmp_path: Path, settings: Settings) -> runs.Run:
     script = tmp_path / "job.py"
     script.write_text("print()\n")
     return runs.begin(tmp_path, settings, (script, tmp_path / "gone.sh"), ["--limit", "two words"])
-
-
-@pytest.fixture
-def full_disk() -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def written(root: Path) -> dict[str, Any]:
@@ -86,18 +78,17 @@ def test_an_ended_run_is_known_and_no_longer_unfinished(tmp_path: Path, record: 
     assert runs.unfinished(tmp_path) == []
 
 
-def test_no_place_for_the_record_is_an_error_and_no_half_of_one(
-    tmp_path: Path, settings: Settings, full_disk: None
-) -> None:
-    with pytest.raises(WorkflowError, match=r"writing the run's record: File too large.*Make room") as caught:
+def test_no_place_for_the_record_is_an_error_and_no_half_of_one(tmp_path: Path, settings: Settings) -> None:
+    expected = r"writing the run's record: File too large.*Make room"
+    with full_after(20), pytest.raises(WorkflowError, match=expected) as caught:
         runs.begin(tmp_path, settings, (), [])
 
     assert caught.value.exit_code == 1
     assert list((tmp_path / ".runs").iterdir()) == []
 
 
-def test_a_note_that_finds_no_place_leaves_what_was_known(tmp_path: Path, record: runs.Run, full_disk: None) -> None:
-    with pytest.raises(WorkflowError):
+def test_a_note_that_finds_no_place_leaves_what_was_known(tmp_path: Path, record: runs.Run) -> None:
+    with full_after(20), pytest.raises(WorkflowError):
         runs.note(tmp_path, record, cluster_id=CLUSTER)
 
     assert runs.all_runs(tmp_path) == [record]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import resource
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,15 +10,7 @@ import pytest
 from scripts import tracking
 from scripts.errors import UsageError
 from scripts.tracking import CLUSTER, MASTER_DNS, STEP
-
-
-@pytest.fixture
-def full_disk() -> Iterator[None]:
-    """No file may grow by a byte: what a full disk does to a writer."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+from tests.disk import full_after
 
 
 def test_what_is_written_is_read_and_is_one_line_for_the_shell(tmp_path: Path) -> None:
@@ -76,8 +66,8 @@ def test_bytes_that_are_no_text_are_an_error_that_names_the_file(tmp_path: Path)
         tracking.read(tmp_path, CLUSTER)
 
 
-def test_a_full_disk_leaves_the_old_id_and_says_the_new_one(tmp_path: Path, full_disk: None) -> None:
-    with pytest.raises(UsageError, match="j-NEW"):
+def test_a_full_disk_leaves_the_old_id_and_says_the_new_one(tmp_path: Path) -> None:
+    with full_after(0), pytest.raises(UsageError, match="j-NEW"):
         tracking.write(tmp_path, CLUSTER, "j-NEW")
 
     assert list(tmp_path.iterdir()) == []
@@ -85,13 +75,8 @@ def test_a_full_disk_leaves_the_old_id_and_says_the_new_one(tmp_path: Path, full
 
 def test_a_write_that_fails_half_way_leaves_the_old_file_whole(tmp_path: Path) -> None:
     tracking.write(tmp_path, CLUSTER, "j-OLD")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (3, hard))
-    try:
-        with pytest.raises(UsageError, match="j-NEW"):
-            tracking.write(tmp_path, CLUSTER, "j-NEW")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with full_after(3), pytest.raises(UsageError, match="j-NEW"):
+        tracking.write(tmp_path, CLUSTER, "j-NEW")
 
     assert tracking.read(tmp_path, CLUSTER) == "j-OLD"
     assert [path.name for path in tmp_path.iterdir()] == [CLUSTER]
