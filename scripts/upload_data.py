@@ -15,11 +15,11 @@ from pathlib import Path
 from scripts.aws import Clients
 from scripts.config import Settings
 from scripts.errors import UsageError, WorkflowError, doing
+from scripts.fetch_results import SPLITS
 from scripts.parallel import each
 from scripts.sample_images import COMMENT, draw, paths
+from scripts.verify_setup import IMAGE_ENDINGS
 
-SPLITS = ("Training", "Test")
-ENDINGS = (".jpg", ".jpeg")
 SAMPLE_LIST = "SYNTHETIC_SAMPLE.txt"
 SAMPLE_SIZE = 1_470_000  # bytes, about: Pillow's releases differ a little
 
@@ -104,7 +104,7 @@ def send_sample(clients: Clients, settings: Settings, advance: Callable[[int], N
         return listed.get(name) == etag or (name in names and _md5(draw(name)) == etag)
 
     for name, there in stored.items():
-        if name.lower().endswith(ENDINGS) and not is_ours(name, there.etag):
+        if name.lower().endswith(IMAGE_ENDINGS) and not is_ours(name, there.etag):
             problem = f"{settings.uri(settings.data_prefix)} has images that are not its own, such as {name}"
             raise UsageError("uploading the sample", problem, "Use them as they are, or choose another DATA_PREFIX.")
     drawn = {name: draw(name) for name in sorted(names)}
@@ -185,7 +185,7 @@ def find(source: Path) -> Source:
         for path in (path for split in SPLITS for path in _files(source / split)):
             relative = path.relative_to(source).as_posix()
             hidden = any(part.startswith((".", "_")) for part in relative.split("/"))  # to Hadoop, and so to the job
-            if path.suffix.lower() not in ENDINGS or relative.count("/") < 2 or hidden or not path.is_file():
+            if path.suffix.lower() not in IMAGE_ENDINGS or relative.count("/") < 2 or hidden or not path.is_file():
                 others += 1
                 continue
             relative.encode()  # S3's keys are UTF-8
