@@ -6,6 +6,7 @@ Which operation a request is, routes.py knows; what the operations do is in the 
 from __future__ import annotations
 
 import collections
+import contextlib
 import hashlib
 import logging
 import threading
@@ -35,6 +36,9 @@ class S3:
         self._store = Store(root)
         self._routes = Routes(self._store)
         self._counting = threading.Lock()
+        # one read at a time: each makes many system calls and Python lets its lock go at each, so that threads at the
+        # same work would pass it round, at more than the work's own cost. Nothing that waits for a client holds this
+        self._reading = threading.Lock()
         self.requests: collections.Counter[str] = collections.Counter()
 
     # -- in-process -----------------------------------------------------------------------------------------------
@@ -94,7 +98,8 @@ class S3:
         name, operation = self._routes.find(request, bucket, key)
         with self._counting:
             self.requests[name] += 1
-        return operation()
+        with self._reading if request.method in ("GET", "HEAD") else contextlib.nullcontext():
+            return operation()
 
     def _is_bucket(self, name: str) -> bool:
         return name in self._store.places.buckets()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -72,6 +73,22 @@ def test_folders_come_and_go_under_each_other(raw, s3_server, bucket):
         thread.join()
     assert failed == []
     assert list(app.path_of(bucket, "x").parent.iterdir()) == []
+
+
+def test_reads_take_turns_but_nobody_waits_for_another_s_client(raw, s3_server, bucket, monkeypatch):
+    app = s3_server.app
+    app.put_file(bucket, "large", bytes(50_000_000))
+    app.put_file(bucket, "small", b"small")
+    taken = []
+    scandir = os.scandir
+    monkeypatch.setattr("local_emr.s3.listing.os.scandir", lambda p: taken.append(app._reading.locked()) or scandir(p))
+    with socket.create_connection(("127.0.0.1", s3_server.port)) as connection:
+        connection.sendall(b"GET /fruits/large HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(12)  # and the rest is left unread: it is far more than sockets hold
+        assert raw("GET", "/fruits/small")[1] == b"small"
+        assert raw("GET", "/fruits?list-type=2")[1].count(b"<Key>") == 2
+    assert taken == [True]
+    assert not app._reading.locked()
 
 
 SERVE = """
