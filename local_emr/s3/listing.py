@@ -18,7 +18,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from local_emr.s3.keys import inside, is_path
-from local_emr.s3.metadata import MetadataStore
+from local_emr.s3.metadata import MetadataStore, has_settled
+
+MOST = 1000  # keys of a page
 
 
 class Folders:
@@ -26,14 +28,14 @@ class Folders:
 
     A folder's modification time tells whether its names changed, but only to the tick of the file system's clock:
     names read within a tick of the last change may lack one that came after. So they are trusted only when the folder
-    had been at rest for longer than a tick when it was read: 2 s where times are whole seconds, else 0.1 s.
+    had been at rest for longer than a tick when it was read.
     """
 
-    LARGE = 500
+    LARGE = 100
     MOST_NAMES = 300_000  # some 30 MB
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, int, int], list[str]] = OrderedDict()
+        self._known: OrderedDict[str, tuple[tuple[int, int], list[str]]] = OrderedDict()
         self._size = 0
         self._lock = threading.Lock()
 
@@ -42,27 +44,27 @@ class Folders:
         try:
             stat = os.stat(folder)
             at = time.time_ns()
-            key = (folder, stat.st_ino, stat.st_mtime_ns)
+            version = (stat.st_ino, stat.st_mtime_ns)
             with self._lock:
-                if key in self._known:
-                    self._known.move_to_end(key)
-                    return self._known[key]
+                known = self._known.get(folder)
+                if known and known[0] == version:
+                    self._known.move_to_end(folder)
+                    return known[1]
             names, has_links = _read(folder, home)
         except OSError:
             return []
-        tick = 100_000_000 if stat.st_mtime_ns % 1_000_000_000 else 2_000_000_000
-        if len(names) >= self.LARGE and not has_links and at - stat.st_mtime_ns > tick:
-            self._remember(key, names)
+        if len(names) >= self.LARGE and not has_links and has_settled(stat.st_mtime_ns, at):
+            self._remember(folder, version, names)
         return names
 
-    def _remember(self, key: tuple[str, int, int], names: list[str]) -> None:
+    def _remember(self, folder: str, version: tuple[int, int], names: list[str]) -> None:
         with self._lock:
-            for known in [known for known in self._known if known[0] == key[0]]:
-                self._size -= len(self._known.pop(known))
-            self._known[key] = names
+            if folder in self._known:
+                self._size -= len(self._known.pop(folder)[1])
+            self._known[folder] = (version, names)
             self._size += len(names)
             while self._size > self.MOST_NAMES and len(self._known) > 1:
-                self._size -= len(self._known.popitem(last=False)[1])
+                self._size -= len(self._known.popitem(last=False)[1][1])
 
 
 def _read(folder: str, home: str) -> tuple[list[str], bool]:
@@ -73,6 +75,9 @@ def _read(folder: str, home: str) -> tuple[list[str], bool]:
             name = entry.name
             if not name.isascii() and not _is_utf8(name):
                 continue  # no key can name it
+            if entry.is_file(follow_symlinks=False):
+                names.append(name)
+                continue
             if entry.is_symlink():
                 has_links = True  # where it leads can change without this folder's changing
                 if not inside(entry.path, home):
@@ -107,10 +112,14 @@ def _leads_up(link: str, home: str) -> bool:
 
 @dataclass(frozen=True)
 class Found:
-    """A key and the path of its file; or a group of keys, which has none."""
+    """Keys that follow each other, `base` + name of files in one folder; without names, the folder's own key, `base`.
 
-    key: str
-    path: str | None
+    Or a group of keys, `base`, which has no folder.
+    """
+
+    base: str
+    folder: str | None
+    names: list[str]
 
 
 class Walk:
@@ -139,28 +148,37 @@ class Walk:
             return  # deeper than the longest key
         names = self._folders.names(folder, self._home)
         index = self._first(names, base)
-        wanted = self._prefix[len(base) :]
-        while index < len(names):
+        stop = _end_of(names, self._prefix[len(base) :], index)
+        while index < stop:
+            end = self._end_of_files(names, base, index, stop)
+            if end > index:
+                yield Found(base, folder, names[index:end])
+                index = end
+                continue
             name = names[index]
-            if not name.startswith(wanted):
-                return
             key = base + name
             group = self._group(key)
             if group is not None:
                 if group > self._after and self._has_keys(key, f"{folder}/{name}"):
-                    yield Found(group, None)
+                    yield Found(group, None, [])
                 elif group > self._after:
                     index += 1  # an empty folder proves nothing; another name of the same group may
                     continue
                 index = _end_of(names, group[len(base) :], index)
                 continue
             index += 1
-            path = f"{folder}/{name}"
-            if not name.endswith("/"):
-                yield Found(key, path)
-                continue
-            yield from self._marker(path[:-1], key)
-            yield from self._below(path[:-1], key)
+            path = f"{folder}/{name[:-1]}"
+            yield from self._marker(path, key)
+            yield from self._below(path, key)
+
+    def _end_of_files(self, names: list[str], base: str, index: int, stop: int) -> int:
+        """The index after files, at most a page of them, that begin at `index` and are in no group."""
+        stop = min(stop, index + MOST)
+        while index < stop and names[index][-1] != "/":
+            if self._delimiter and self._group(base + names[index]) is not None:
+                break
+            index += 1
+        return index
 
     def _first(self, names: list[str], base: str) -> int:
         """The index of the first name that can be, or hold, a key after the marker and with the prefix."""
@@ -189,7 +207,7 @@ class Walk:
 
     def _marker(self, folder: str, key: str) -> Iterator[Found]:
         if key > self._after and key.startswith(self._prefix) and self._metadata.marker(folder):
-            yield Found(key, folder)
+            yield Found(key, folder, [])
 
 
 def _end_of(names: list[str], group: str, start: int) -> int:

@@ -8,7 +8,7 @@ import base64
 import binascii
 import os
 import stat as modes
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
@@ -17,11 +17,11 @@ from werkzeug.wrappers import Request
 
 from local_emr.s3 import xml
 from local_emr.s3.errors import S3Error
-from local_emr.s3.listing import Folders, Walk
+from local_emr.s3.keys import inside, open_inside
+from local_emr.s3.listing import MOST, Folders, Found, Walk
 from local_emr.s3.responses import Response, xml_response
 from local_emr.s3.store import Store
 
-MOST = 1000
 OWNER = "<ID>local</ID><DisplayName>local</DisplayName>"
 Arguments = MultiDict[str, str]
 
@@ -108,38 +108,58 @@ class Lister:
     ) -> Page:
         home = self._store.places.bucket(bucket)
         most = limit(arguments, "max-keys")
-        metadata = self._store.metadata
         prefix, delimiter = arguments.get("prefix", ""), arguments.get("delimiter", "")
         contents: list[str] = []
         groups: list[str] = []
         last = after
         if not most:
             return Page(contents, groups, after, truncated=False)
-        for found in Walk(self._folders, metadata, home, prefix, after, delimiter):
-            if len(contents) + len(groups) == most:
-                return Page(contents, groups, last, truncated=True)
-            last = found.key
-            if found.path is None:
+        for found in Walk(self._folders, self._store.metadata, home, prefix, after, delimiter):
+            if found.folder is None:
+                if len(contents) + len(groups) == most:
+                    return Page(contents, groups, last, truncated=True)
+                last = found.base
                 groups.append(f"<CommonPrefixes><Prefix>{encode(last)}</Prefix></CommonPrefixes>")
                 continue
-            if last.endswith("/"):
-                marker = metadata.marker(found.path)
-                if not marker:
-                    continue
-                size, mtime, etag = 0, marker[0] // 1_000_000_000, marker[1].etag
-            else:
-                try:
-                    stat = os.stat(found.path)
-                except OSError:
-                    continue  # gone since its folder was read
-                if not modes.S_ISREG(stat.st_mode):
-                    continue
-                size, mtime, etag = stat.st_size, int(stat.st_mtime), metadata.etag(found.path, stat)
-            contents.append(
-                f"<{tag}><Key>{encode(last)}</Key><LastModified>{xml.timestamp(mtime)}</LastModified>"
-                f"<ETag>&quot;{etag}&quot;</ETag><Size>{size}</Size><StorageClass>STANDARD</StorageClass>{extra}</{tag}>"
-            )
+            for key, fields in self._objects(home, found.folder, found, encode):
+                if len(contents) + len(groups) == most:
+                    return Page(contents, groups, last, truncated=True)
+                last = key
+                contents.append(f"<{tag}>{fields}<StorageClass>STANDARD</StorageClass>{extra}</{tag}>")
         return Page(contents, groups, after, truncated=False)
+
+    def _objects(self, home: str, folder: str, found: Found, encode: Callable[[str], str]) -> Iterator[tuple[str, str]]:
+        """Each key and what a page says of it; names whose file is gone or is none are left out."""
+        metadata = self._store.metadata
+        base = encode(found.base)
+        if not found.names:
+            if marker := metadata.marker(folder):
+                yield found.base, _fields(base, marker[0], marker[1].etag, 0)
+            return
+        try:
+            descriptor = open_inside(folder, home, os.O_DIRECTORY)
+        except OSError:
+            return  # gone since it was read
+        try:
+            # no name has a / in it, and neither encoding changes one: all names at once take a tenth of the time
+            for name, encoded in zip(found.names, encode("/".join(found.names)).split("/"), strict=True):
+                path = f"{folder}/{name}"
+                try:
+                    stat = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+                    if modes.S_ISLNK(stat.st_mode) and inside(path, home):
+                        stat = os.stat(path)
+                except OSError:
+                    continue
+                if modes.S_ISREG(stat.st_mode):
+                    etag = metadata.etag(path, stat)
+                    yield found.base + name, _fields(base + encoded, stat.st_mtime_ns, etag, stat.st_size)
+        finally:
+            os.close(descriptor)
+
+
+def _fields(key: str, mtime_ns: int, etag: str, size: int) -> str:
+    modified = xml.timestamp(mtime_ns // 1_000_000_000)
+    return f"<Key>{key}</Key><LastModified>{modified}</LastModified><ETag>&quot;{etag}&quot;</ETag><Size>{size}</Size>"
 
 
 def _head(bucket: str, arguments: Arguments, page: Page, encode: Callable[[str], str]) -> str:

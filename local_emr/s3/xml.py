@@ -13,7 +13,7 @@ from local_emr.s3.errors import S3Error
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 HEADER = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _SPECIAL = re.compile(r"[&<>\"\x00-\x1f]")
-_PLAIN_IN_URLS = re.compile(r"[A-Za-z0-9_.~/-]*")
+_NOT_PLAIN_IN_URLS = re.compile(r"[^A-Za-z0-9_.~/-]+")
 
 
 def escape(text: str) -> str:
@@ -30,16 +30,7 @@ def _reference(match: re.Match[str]) -> str:
 
 def url_encoded(text: str) -> str:
     """`text` as `encoding-type=url` wants it."""
-    if _PLAIN_IN_URLS.fullmatch(text):
-        return text
-    folder, slash, name = text.rpartition("/")
-    return _quoted(folder) + slash + (name if _PLAIN_IN_URLS.fullmatch(name) else quote(name))
-
-
-@lru_cache(maxsize=1024)
-def _quoted(folder: str) -> str:
-    """Remembered, since the keys of a page are in few folders."""
-    return quote(folder, safe="/")
+    return _NOT_PLAIN_IN_URLS.sub(lambda match: quote(match[0]), text)
 
 
 def element(tag: str, value: object) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import random
+import re
 from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
 from werkzeug.test import Client
 
-from local_emr.s3 import S3
+from local_emr.s3 import S3, listing
 from local_emr.s3.listing import Folders
+from local_emr.s3.metadata import MetadataStore, has_settled
 
 
 def naive(keys, prefix="", delimiter="", after=""):
@@ -215,6 +218,82 @@ def test_the_memory_for_names_is_bounded(tmp_path: Path, monkeypatch):
         assert folders.names(str(folder), str(tmp_path)) == ["a", "b", "c", "d"]
     assert len(folders._known) == 2
     assert folders._size == 8
+
+
+def test_an_etag_is_read_once_when_its_file_has_settled(tmp_path: Path, monkeypatch):
+    app = S3(tmp_path)
+    folder = tmp_path / "fruits"
+    folder.mkdir()
+    (folder / "foreign").touch()
+    app.put_file("fruits", "ours", b"ours")
+    reads = []
+    getxattr = os.getxattr
+    monkeypatch.setattr("local_emr.s3.metadata.os.getxattr", lambda f, a: reads.append(f) or getxattr(f, a))
+    client = Client(app)
+
+    def etags():
+        reads.clear()
+        return re.findall("&quot;(.*?)&quot;", client.get("/fruits?list-type=2").text)
+
+    first = etags()
+    files = [str(folder / "foreign"), str(folder / "ours")]
+    assert (etags(), reads) == (first, files), "a file changed a moment ago is not to be trusted"
+    monkeypatch.setattr("local_emr.s3.metadata.has_settled", lambda *_: True)
+    assert (etags(), reads) == (first, files)
+    assert (etags(), reads) == (first, [])
+    app.put_file("fruits", "ours", b"new")
+    os.setxattr(folder / "foreign", "user.other", b"")
+    assert (etags()[1], reads) == (hashlib.md5(b"new", usedforsecurity=False).hexdigest(), files)
+    (folder / "ours").write_bytes(b"theirs")
+    assert "-" in etags()[1]
+    assert reads == files[1:]
+    monkeypatch.setattr(MetadataStore, "MOST_ETAGS", 2)
+    for number in range(5):
+        (folder / str(number)).touch()
+    etags()
+    assert len(app._store.metadata._etags) <= 2
+
+
+def test_settled_is_longer_ago_than_a_tick():
+    now = 1_700_000_000_000_000_000
+    assert has_settled(now - 100_000_001, now)
+    assert not has_settled(now - 99_999_999, now)
+    assert not has_settled(now - 1_000_000_000, now), "whole seconds: a clock that ticks every second or two"
+    assert has_settled(now - 3_000_000_000, now)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="where an open file is, only Linux tells")
+def test_a_link_that_comes_in_mid_listing_leads_nowhere(tmp_path: Path, monkeypatch):
+    app = S3(tmp_path / "s3")
+    (tmp_path / "s3" / "fruits").mkdir()
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    for name in ("a", "b"):
+        (outside / name).write_text("secret")
+        app.put_file("fruits", f"folder/{name}", b"")
+
+    def swap(path):
+        path.rename(tmp_path / path.name)
+        path.symlink_to(outside if path.name == "folder" else outside / path.name)
+
+    client = Client(app)
+    folder = tmp_path / "s3" / "fruits" / "folder"
+    read = listing._read
+    for path, left in ((folder / "a", 1), (folder, 0)):
+        monkeypatch.setattr(listing, "_read", lambda *at, path=path: (read(*at), swap(path))[0])
+        assert client.get("/fruits?list-type=2&prefix=folder/").text.count("<Key>") == left
+
+
+def test_a_file_that_goes_in_mid_listing_leaves_no_gap(tmp_path: Path, monkeypatch):
+    app = S3(tmp_path)
+    (tmp_path / "fruits").mkdir()
+    for name in "abcd":
+        app.put_file("fruits", name, b"")
+    read = listing._read
+    monkeypatch.setattr(listing, "_read", lambda *at: (read(*at), (tmp_path / "fruits" / "a").unlink())[0])
+    page = Client(app).get("/fruits?list-type=2&max-keys=3").text
+    assert re.findall("<Key>(.*?)</Key>", page) == ["b", "c", "d"]
+    assert "<IsTruncated>false</IsTruncated>" in page
 
 
 def test_pages_read_only_the_folders_they_are_of(tmp_path: Path, monkeypatch):
