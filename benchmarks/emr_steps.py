@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,11 +73,11 @@ class LocalEmr:
         with urllib.request.urlopen(f"{self.url}/_local_emr/status", timeout=10) as answer:  # noqa: S310 - our own
             return sum(json.load(answer)["s3_requests"].values())
 
-    def run(self, script: Path, *arguments: str) -> Ran:
+    def run(self, script: Path, *arguments: str, modules: Sequence[Path] = (), options: Sequence[str] = ()) -> Ran:
         """Run a script as a step in client mode, so that what it prints is the step's; raises RuntimeError."""
-        (self.bucket / "scripts").mkdir(exist_ok=True)
-        (self.bucket / "scripts" / script.name).write_bytes(script.read_bytes())
-        command = ["spark-submit", "--deploy-mode", "client", f"s3://{BUCKET}/scripts/{script.name}", *arguments]
+        script_uri, *module_uris = (self._uploaded(path) for path in (script, *modules))
+        py_files = ["--py-files", ",".join(module_uris)] if modules else []
+        command = ["spark-submit", "--deploy-mode", "client", *py_files, *options, script_uri, *arguments]
         before = self.requests()
         step = {"Name": script.stem, "HadoopJarStep": {"Jar": "command-runner.jar", "Args": command}}
         with peak_memory(self._server.pid) as memory:
@@ -87,6 +87,12 @@ class LocalEmr:
             raise RuntimeError(f"{script.name} {status['State']}: {self._log(identity, 'stderr')[-2000:]}")
         seconds = (status["Timeline"]["EndDateTime"] - status["Timeline"]["StartDateTime"]).total_seconds()
         return Ran(seconds, self.requests() - before, self._log(identity, "stdout"), dict(memory))
+
+    def _uploaded(self, script: Path) -> str:
+        target = self.bucket / "scripts" / script.name
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(script.read_bytes())
+        return f"s3://{BUCKET}/scripts/{script.name}"
 
     def _wait(self, step: str) -> dict[str, Any]:
         while True:

@@ -21,7 +21,7 @@ def source_of(clients: Clients, cluster_id: str, step_id: str | None) -> Source:
         try:
             with doing(f"looking at step {step_id}"):
                 step = clients.emr.describe_step(ClusterId=cluster_id, StepId=step_id)["Step"]
-            for word in step["Config"].get("Args", []):
+            for word in ",".join(step["Config"].get("Args", [])).split(","):  # --py-files is a list in one word
                 found = _PYTHON.fullmatch(word)
                 if found and word.endswith(f"/{name}"):
                     with doing(f"reading {word}"):

@@ -11,7 +11,7 @@ from scripts.config import Settings
 from scripts.create_cluster import require_live
 from scripts.errors import UsageError, doing
 from scripts.lifecycle import once
-from scripts.upload_scripts import JOB
+from scripts.upload_scripts import JOB, JOB_MODULES
 
 if TYPE_CHECKING:
     from mypy_boto3_emr.type_defs import StepConfigTypeDef
@@ -37,6 +37,8 @@ def step_request(settings: Settings, arguments: Sequence[str] = ()) -> StepConfi
                 # Python's hash of a string must be the same on every executor, or grouping by it goes wrong.
                 "--conf",
                 "spark.executorEnv.PYTHONHASHSEED=0",
+                "--py-files",
+                ",".join(settings.uri(settings.scripts_prefix + module.name) for module in JOB_MODULES),
                 settings.uri(settings.scripts_prefix + JOB.name),
                 settings.uri(settings.data_prefix),
                 settings.uri(settings.output_prefix),

@@ -13,6 +13,7 @@ from scripts.errors import AwsError, WorkflowError, doing
 
 ROOT = Path(__file__).resolve().parent.parent
 JOB = ROOT / "spark" / "read_fruits_data.py"
+JOB_MODULES = tuple(sorted(path for path in JOB.parent.glob("*.py") if path != JOB))  # what it imports
 BOOTSTRAP = ROOT / "bootstrap" / "install_dependencies.sh"
 
 # Our own hash, not the ETag: an ETag is no MD5 where the bucket encrypts with a KMS key.
@@ -32,7 +33,7 @@ class Uploaded:
 
 def scripts() -> tuple[Path, ...]:
     """The files that a cluster needs."""
-    return (BOOTSTRAP, JOB)
+    return (BOOTSTRAP, JOB, *JOB_MODULES)
 
 
 def upload(clients: Clients, settings: Settings) -> Iterator[Uploaded]:

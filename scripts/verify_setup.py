@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from scripts.aws import Clients
 from scripts.config import Settings
 from scripts.errors import AwsError, doing
-from scripts.upload_scripts import JOB, scripts, state_of
+from scripts.upload_scripts import JOB, JOB_MODULES, scripts, state_of
 
 OK, WARNING, FAILED, INFORMATION = "✅", "⚠️", "❌", "ℹ️"
 
@@ -174,18 +174,21 @@ def _last(name_or_arn: str) -> str:
 
 def _not_for_the_nodes() -> str:
     """Why Python 3.9, the nodes' on emr-7.11.0, could not read the job; empty where it can. Local EMR's is newer."""
-    try:
-        ast.parse(JOB.read_text(encoding="utf-8"), feature_version=(3, 9))
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        return f"{JOB.name} cannot be read: {error}"
-    except SyntaxError as error:
-        return f"{JOB.name}, line {error.lineno}: {error.msg}; the nodes run Python 3.9"
+    for script in (JOB, *JOB_MODULES):
+        try:
+            ast.parse(script.read_text(encoding="utf-8"), feature_version=(3, 9))
+        except (OSError, UnicodeDecodeError, ValueError) as error:
+            return f"{script.name} cannot be read: {error}"
+        except SyntaxError as error:
+            return f"{script.name}, line {error.lineno}: {error.msg}; the nodes run Python 3.9"
     return ""
 
 
 def _scripts(clients: Clients, settings: Settings) -> Check:
     states = {script.name: state_of(clients, settings, script) for script in scripts()}
-    found = ", ".join(f"{name} {state}" for name, state in states.items())
+    stale = [f"{name} {state}" for name, state in states.items() if state != "up to date"]
+    others = [] if len(stale) == len(states) else ["the others up to date" if stale else "up to date"]
+    found = ", ".join([*stale, *others])
     if problem := _not_for_the_nodes():
         return Check("Scripts", WARNING, found, problem)
     if all(state == "up to date" for state in states.values()):

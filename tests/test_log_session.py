@@ -20,6 +20,7 @@ CLUSTER, STEP = "j-2AXXXXXXGAPLF", "s-2AXXXXXXGAPLF"
 LOGS = f"logs/emr/{CLUSTER}/"
 APPLICATION = "application_1700000000000_0001"
 DRIVER = f"{LOGS}containers/{APPLICATION}/container_1700000000000_0001_01_000001/"
+SCRIPT = "s3://fruits-test/scripts/read_fruits_data.py"
 TRACEBACK = 'Traceback (most recent call last):\n  File "/mnt/tmp/read_fruits_data.py", line 2, in main\n'
 ENDED = "INFO ApplicationMaster: Final app status: FAILED, exitCode: 13\n"
 SUBMITTER = f"INFO Client: Submitted application {APPLICATION}\n"
@@ -44,8 +45,13 @@ def put(bucket: Any, **texts: str) -> None:
     bucket.put({places[name]: gzip.compress(text.encode()) for name, text in texts.items()})
 
 
+@pytest.mark.parametrize(
+    "words",
+    [[SCRIPT], ["--py-files", f"s3://fruits-test/scripts/a.py,{SCRIPT}", "s3://fruits-test/scripts/main.py"]],
+    ids=["the script", "a module of it"],
+)
 def test_a_failed_step_is_explained_on_one_screen(
-    clients: Clients, emr: Any, bucket: Any, settings: Any, capsys: Output_
+    clients: Clients, emr: Any, bucket: Any, settings: Any, capsys: Output_, words: list[str]
 ) -> None:
     run(emr, "FAILED", Reason="Unknown Error.")
     bucket.put({"scripts/read_fruits_data.py": "def main():\n    1 / [0][0]\n"})
@@ -55,10 +61,9 @@ def test_a_failed_step_is_explained_on_one_screen(
         stderr=ENDED,
         step=f"{SUBMITTER}Command exiting with ret '1'\n",
     )
-    script = "s3://fruits-test/scripts/read_fruits_data.py"
     emr.add_response(
         "describe_step",
-        {"Step": {"Id": STEP, "Config": {"Args": ["spark-submit", script]}, "Status": {"State": "FAILED"}}},
+        {"Step": {"Id": STEP, "Config": {"Args": ["spark-submit", *words]}, "Status": {"State": "FAILED"}}},
     )
 
     log_session.explain(settings, clients, CLUSTER, STEP)

@@ -46,7 +46,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {
         **{name: value for name, value in os.environ.items() if name != "PYTHONHOME"},
         "PATH": f"{home / 'python/bin'}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(spark),
+        "PYTHONPATH": f"{spark}{os.pathsep}{SCRIPT.parent}",
         "PYSPARK_PYTHON": str(home / "python/bin/python3"),
     }
 

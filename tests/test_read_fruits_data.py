@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 import read_fruits_data as job
+from binary_files import read_binaryfile
+from job_errors import JobError
 from pyspark.sql import DataFrame, Row, SparkSession
 
 from tests.spark_fixture import MTIME, SCRIPT, Server, put, results
@@ -47,7 +49,7 @@ def assert_same(found: DataFrame, expected: DataFrame) -> None:
 
 def run_script(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Run the job as a program of its own."""
-    environment = {**os.environ, "TZ": "Asia/Tokyo", "SPARK_LOCAL_IP": "127.0.0.1"}
+    environment = {**os.environ, "TZ": "Asia/Tokyo", "SPARK_LOCAL_IP": "127.0.0.1", "PYTHONPATH": str(SCRIPT.parent)}
     command = [sys.executable, str(SCRIPT), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
@@ -116,7 +118,7 @@ def test_statistics_counts_each_class(spark: SparkSession) -> None:
 
 def test_read_gives_true_keys_sizes_and_times_in_few_tasks(spark: SparkSession, tmp_path: Path) -> None:
     keys = [f"Training/{label}/{label.strip()}.jpg" for label in ODD_LABELS] + [f"Test/Kiwi/{n}.jpg" for n in range(80)]
-    files = job.read_binaryfile(spark, str(put(tmp_path / "odd [root]{a}*", *keys)))
+    files = read_binaryfile(spark, str(put(tmp_path / "odd [root]{a}*", *keys)))
     moment = datetime.fromtimestamp(MTIME, timezone.utc)
     expected = [(f"{tmp_path}/odd [root]{{a}}*/{key}", 4, moment) for key in keys]
     assert_same(files, spark.createDataFrame(expected, files.schema))
@@ -131,7 +133,7 @@ def test_every_spelling_of_the_input_gives_paths_below_it(
     put(bucket, "data/Test/Kiwi/a.jpg")
     source = {"path": str(bucket / "data"), "uri": (bucket / "data").as_uri()}.get(source, source)
     root = source.rstrip("/")
-    (row,) = job.read_binaryfile(spark, root).collect()
+    (row,) = read_binaryfile(spark, root).collect()
     assert row.path == f"{root}/Test/Kiwi/a.jpg"
 
 
@@ -191,20 +193,20 @@ def test_an_input_without_images_is_one_sentence(
     spark: SparkSession, tmp_path: Path, keys: list[str], sentence: str
 ) -> None:
     root = put(tmp_path / "in", *keys)
-    with pytest.raises(job.JobError) as raised:
+    with pytest.raises(JobError) as raised:
         job.run(spark, str(root), str(tmp_path / "out"))
     assert str(raised.value) == sentence.format(root=root)
     assert not (tmp_path / "out").exists()
 
 
 def test_an_unknown_bucket_is_one_sentence(spark: SparkSession, tmp_path: Path) -> None:
-    with pytest.raises(job.JobError, match=r"^cannot list s3://no-such-bucket/data/: NoSuchBucket: .+$"):
+    with pytest.raises(JobError, match=r"^cannot list s3://no-such-bucket/data/: NoSuchBucket: .+$"):
         job.run(spark, "s3://no-such-bucket/data/", str(tmp_path))
 
 
 def test_an_output_that_cannot_be_written_is_one_sentence(spark: SparkSession, tmp_path: Path) -> None:
     put(tmp_path, "in/Test/Kiwi/a.jpg", "file")
-    with pytest.raises(job.JobError, match=r"^cannot write \S+/file/out/metadata_\d{8}_\d{6}: .+$"):
+    with pytest.raises(JobError, match=r"^cannot write \S+/file/out/metadata_\d{8}_\d{6}: .+$"):
         job.run(spark, str(tmp_path / "in"), str(tmp_path / "file/out"))
 
 

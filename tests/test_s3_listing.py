@@ -15,8 +15,11 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 
+import image_inspection
 import pytest
 import read_fruits_data as job
+import s3_listing
+from job_errors import JobError
 from PIL import Image
 from pyspark.sql import SparkSession
 
@@ -49,8 +52,8 @@ def fill(folder: Path, names: list[str]) -> None:
 
 def listed(*folders: str) -> list[str]:
     """List folders of s3://bucket as a task does; gives the keys below them, in order."""
-    top = job.Folder("s3://bucket", job.s3_options("s3://bucket"))
-    batches = job.list_folders(top, folders)
+    top = s3_listing.Folder("s3://bucket", s3_listing.s3_options("s3://bucket"))
+    batches = s3_listing.list_folders(top, folders)
     return sorted(path.removeprefix("s3://bucket/") for batch in batches for path in batch.column(0).to_pylist())
 
 
@@ -77,7 +80,7 @@ def test_listing_asks_once_a_folder_and_thousand_files(spark: SparkSession, s3: 
         fill(data / f"Training/L{label}", [f"{at}.jpg" for at in range(100)])
     fill(data / "Test/Large", [f"{at:05}.jpg" for at in range(2_500)])
     s3.requests.clear()
-    assert job.read_listing(spark, ROOT).count() == 4_500
+    assert s3_listing.read_listing(spark, ROOT).count() == 4_500
     assert len(s3.requests) == 3 + 20 + 3
     assert all(request.startswith("GET /bucket?") for request in s3.requests)
 
@@ -140,7 +143,7 @@ def test_what_still_fails_names_the_folder(spark: SparkSession, s3: Server, tmp_
     put(s3.empty() / "data", *(f"Training/L{at}/a.jpg" for at in range(10)))
     denied = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
     s3.fault = lambda request: ("403 Forbidden", denied) if "L7%2F" in request else None
-    with pytest.raises(job.JobError) as raised:
+    with pytest.raises(JobError) as raised:
         job.run(spark, ROOT, str(tmp_path))
     assert str(raised.value) == f"cannot read {ROOT}: cannot list {ROOT}/Training/L7/: AccessDenied: Access Denied"
     assert not list(tmp_path.iterdir())
@@ -200,16 +203,16 @@ def test_inspection(spark: SparkSession, s3: Server, tmp_path: Path, capfd: pyte
 
 def test_an_image_that_went_away_is_reported_and_a_failing_s3_is_not(spark: SparkSession, s3: Server) -> None:
     put(s3.empty() / "data", "Test/A/a.jpg")
-    store = job.Folder("s3://bucket", job.s3_options("s3://bucket")).store()
-    assert job.describe_object(store, f"{ROOT}/gone.jpg", "data/gone.jpg", 4)[-1].startswith(
+    store = s3_listing.Folder("s3://bucket", s3_listing.s3_options("s3://bucket")).store()
+    assert image_inspection.describe_object(store, f"{ROOT}/gone.jpg", "data/gone.jpg", 4)[-1].startswith(
         "cannot be read: NoSuchKey"
     )
     s3.fault = lambda request: (
         "400 Bad Request",
         b"<Error><Code>ExpiredToken</Code><Message>Expired</Message></Error>",
     )
-    with pytest.raises(job.JobError, match=r"^cannot read s3://bucket/data/Test/A/a.jpg: ExpiredToken: Expired$"):
-        job.describe_object(store, f"{ROOT}/Test/A/a.jpg", "data/Test/A/a.jpg", 4)
+    with pytest.raises(JobError, match=r"^cannot read s3://bucket/data/Test/A/a.jpg: ExpiredToken: Expired$"):
+        image_inspection.describe_object(store, f"{ROOT}/Test/A/a.jpg", "data/Test/A/a.jpg", 4)
 
 
 def test_the_region_is_the_instances_and_then_the_buckets() -> None:
@@ -237,17 +240,17 @@ def test_the_region_is_the_instances_and_then_the_buckets() -> None:
     server = HTTPServer(("127.0.0.1", 0), Amazon)
     Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}"
-    assert job.instance_region(address) == "eu-west-1"
-    assert job.bucket_region("bucket", "eu-west-1", address) == "eu-west-3"
+    assert s3_listing.instance_region(address) == "eu-west-1"
+    assert s3_listing.bucket_region("bucket", "eu-west-1", address) == "eu-west-3"
     server.shutdown()
     server.server_close()
-    assert job.instance_region(address) is None
-    assert job.bucket_region("bucket", "eu-west-1", address) == "eu-west-1"
+    assert s3_listing.instance_region(address) is None
+    assert s3_listing.bucket_region("bucket", "eu-west-1", address) == "eu-west-1"
 
 
 def test_divided_parts_join() -> None:
-    part = job.Part("s3://bucket", None, None, after="a", until="zz")
-    parts = sorted(job.divide(part, "img_0100", "img_0199"), key=lambda part: part.until)
+    part = s3_listing.Part("s3://bucket", None, None, after="a", until="zz")
+    parts = sorted(s3_listing.divide(part, "img_0100", "img_0199"), key=lambda part: part.until)
     assert parts[0].after == "a"
     assert parts[-1].until == "zz"
     assert all(one.until == two.after for one, two in itertools.pairwise(parts))

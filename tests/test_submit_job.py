@@ -29,6 +29,10 @@ WHOLE_STEP = {
             "yarn",
             "--conf",
             "spark.executorEnv.PYTHONHASHSEED=0",
+            "--py-files",
+            "s3://fruits-test/scripts/binary_files.py,s3://fruits-test/scripts/image_inspection.py,"
+            "s3://fruits-test/scripts/job_errors.py,s3://fruits-test/scripts/s3_listing.py,"
+            "s3://fruits-test/scripts/spark_arrow.py",
             "s3://fruits-test/scripts/read_fruits_data.py",
             "s3://fruits-test/data/fruits-360/",
             "s3://fruits-test/output/etape_1/",

@@ -10,18 +10,21 @@ import pytest
 from scripts.aws import Clients
 from scripts.config import Settings
 from scripts.errors import AwsError
-from scripts.upload_scripts import BOOTSTRAP, JOB, create_bucket, state_of, upload
+from scripts.upload_scripts import BOOTSTRAP, JOB, JOB_MODULES, create_bucket, state_of, upload
 
 Make = Callable[..., Settings]
-BOTH = ["s3://fruits-test/scripts/install_dependencies.sh", "s3://fruits-test/scripts/read_fruits_data.py"]
+SCRIPTS = [BOOTSTRAP, JOB, *JOB_MODULES]
+KEYS = [f"scripts/{script.name}" for script in SCRIPTS]
+URIS = [f"s3://fruits-test/{key}" for key in KEYS]
 
 
-def test_both_scripts_are_sent_byte_for_byte(clients: Clients, settings: Settings, bucket: Any) -> None:
+def test_every_script_is_sent_byte_for_byte(clients: Clients, settings: Settings, bucket: Any) -> None:
     sent = list(upload(clients, settings))
 
-    assert [one.uri for one in sent if one.sent] == BOTH
-    assert bucket.get("scripts/read_fruits_data.py") == JOB.read_bytes()
-    assert bucket.get("scripts/install_dependencies.sh") == BOOTSTRAP.read_bytes()
+    assert [one.uri for one in sent if one.sent] == URIS
+    assert [path.name for path in SCRIPTS[:2]] == ["install_dependencies.sh", "read_fruits_data.py"]
+    assert "s3_listing.py" in [path.name for path in JOB_MODULES]
+    assert [bucket.get(key) for key in KEYS] == [path.read_bytes() for path in SCRIPTS]
 
 
 def test_unchanged_scripts_are_not_sent_again(clients: Clients, settings: Settings, bucket: Any) -> None:
@@ -31,10 +34,9 @@ def test_unchanged_scripts_are_not_sent_again(clients: Clients, settings: Settin
 
     again = list(upload(clients, settings))
 
-    assert [(one.uri, one.sent) for one in again] == [(uri, False) for uri in BOTH]
-    assert [str(one) for one in again] == [f"📤 {uri} is up to date" for uri in BOTH]
-    keys = ["scripts/install_dependencies.sh", "scripts/read_fruits_data.py"]
-    assert [clients.s3.head_object(Bucket="fruits-test", Key=key)["LastModified"] for key in keys] == before
+    assert [(one.uri, one.sent) for one in again] == [(uri, False) for uri in URIS]
+    assert [str(one) for one in again] == [f"📤 {uri} is up to date" for uri in URIS]
+    assert [clients.s3.head_object(Bucket="fruits-test", Key=key)["LastModified"] for key in KEYS] == before
 
 
 @pytest.mark.parametrize("content", [b"something older", JOB.read_bytes()], ids=["changed", "without our hash"])

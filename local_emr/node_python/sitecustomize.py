@@ -22,6 +22,20 @@ OF_YARN = (
 )
 
 
+# Where pyspark is installed. Spark's Python path names zip files of the same modules, without compiled code: to compile
+# them anew would take each of a job's Python processes a third of a second. (`bin` is a link in a Spark home of ours.)
+SPARK = os.path.dirname(os.path.realpath(os.path.join(os.environ.get("SPARK_HOME", ""), "bin")))  # noqa: PTH118, PTH120
+
+
+class Installed(importlib.abc.MetaPathFinder):
+    """Finds pyspark and py4j where pip has put them, with their compiled code."""
+
+    def find_spec(self, name, path=None, target=None):  # type: ignore[no-untyped-def]
+        if path is None and name in ("pyspark", "py4j"):
+            return importlib.machinery.PathFinder.find_spec(name, [os.path.dirname(SPARK)])  # noqa: PTH120
+        return None
+
+
 class Settings(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Stands before the finders until pyspark.conf is imported, and changes its SparkConf.set."""
 
@@ -64,5 +78,5 @@ def run_next() -> None:
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 
-sys.meta_path.insert(0, Settings())
+sys.meta_path[:0] = [Settings(), Installed()]
 run_next()
