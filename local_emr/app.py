@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -63,14 +64,17 @@ def is_local(environ: dict[str, Any]) -> bool:
     A page whose name its owner has led to 127.0.0.1 (DNS rebinding) says that name as Host; one that posts here from
     its own place says so as Origin.
     """
-    host = re.sub(r":\d*$", "", environ.get("HTTP_HOST", ""))
-    origin = environ.get("HTTP_ORIGIN", "")
+    return _are_local(environ.get("HTTP_HOST", ""), environ.get("HTTP_ORIGIN", ""))
+
+
+@lru_cache(maxsize=256)
+def _are_local(host: str, origin: str) -> bool:
+    name = re.sub(r":\d*$", "", host)
     of_page = re.sub(r":\d*$", "", origin.partition("://")[2])
-    return bool(LOCAL_HOST.fullmatch(host)) and (not origin or bool(of_page and LOCAL_HOST.fullmatch(of_page)))
+    return bool(LOCAL_HOST.fullmatch(name)) and (not origin or bool(of_page and LOCAL_HOST.fullmatch(of_page)))
 
 
 def signed_for(environ: dict[str, Any]) -> tuple[str, str]:
     """(region, service) of a request's signature; no service when it is unsigned, or signed in an older way."""
-    query = unquote(environ.get("QUERY_STRING", ""))
-    found = SCOPE.search(environ.get("HTTP_AUTHORIZATION", "") or query)
+    found = SCOPE.search(environ.get("HTTP_AUTHORIZATION", "") or unquote(environ.get("QUERY_STRING", "")))
     return (found[1], found[2]) if found else (DEFAULT_REGION, "")

@@ -70,6 +70,8 @@ class Rules:
 
     def due(self, kinds: Collection[str], **subject: Collection[str]) -> Rule | None:
         """The first rule of these kinds that is due."""
+        if not self._rules and self._look() is None:
+            return None  # as nearly always, and then many requests at once need not wait for each other here
         with self._lock:
             self._refresh()
             return next((rule for rule in self._rules if rule.kind in kinds and rule.meets(subject)), None)
@@ -81,14 +83,16 @@ class Rules:
             return any(rule.kind == kind and rule.is_about(subject) for rule in self._rules)
 
     def _refresh(self) -> None:
+        version = self._look()
+        if self._version != version:
+            self._version, self._rules = version, self._read() if version else []
+
+    def _look(self) -> tuple[int, int, int] | None:
         try:
             stat = self.path.stat()
         except OSError:
-            self._version, self._rules = None, []
-            return
-        version = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
-        if self._version != version:
-            self._version, self._rules = version, self._read()
+            return None
+        return stat.st_mtime_ns, stat.st_ino, stat.st_size
 
     def _read(self) -> list[Rule]:
         try:

@@ -6,9 +6,13 @@ keeps it, drains what the application left unread, and understands chunked bodie
 
 import io
 import itertools
+import re
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterable
+from email.utils import formatdate
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -19,6 +23,8 @@ Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]  # WSGI
 UNDERSCORED = "moto.preserved_header_names"  # {WSGI's name: the header's own}, as moto's server, too, hands it on
 IDLE_SECONDS = 120  # a silent connection is closed after this
 CHUNK = 1 << 16
+MOST_HEADERS = 100
+VERSION = re.compile(r"HTTP/1\.[01]")
 
 
 class HttpServer(ThreadingHTTPServer):
@@ -68,6 +74,28 @@ class Handler(BaseHTTPRequestHandler):
         except (TimeoutError, ConnectionError):
             self.close_connection = True
 
+    def parse_request(self) -> bool:
+        """What the base class does; but it reads headers as an email's, at a fifth of the cost of a whole GET."""
+        self.close_connection = True
+        self.command, self.request_version = "", "HTTP/1.1"
+        self.requestline = self.raw_requestline.decode("latin-1").rstrip("\r\n")
+        words = self.requestline.split(" ")
+        if len(words) != 3 or not VERSION.fullmatch(words[2]):
+            self.send_error(400, "Bad request line")
+            return False
+        self.command, self.path, self.request_version = words
+        if self.path.startswith("//"):  # of clients whose endpoint ends with a /
+            self.path = "/" + self.path.lstrip("/")
+        try:
+            self.variables = header_variables(read_headers(self.rfile))
+        except ValueError as error:
+            self.send_error(int(error.args[0]))
+            return False
+        connection = self.variables.get("HTTP_CONNECTION", "").lower()
+        self.close_connection = "close" in connection or (words[2] == "HTTP/1.0" and "keep-alive" not in connection)
+        expected = self.variables.get("HTTP_EXPECT", "").lower() == "100-continue" and words[2] != "HTTP/1.0"
+        return self.handle_expect_100() if expected else True
+
     def handle_expect_100(self) -> bool:
         super().handle_expect_100()
         self.wfile.flush()
@@ -99,9 +127,9 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = not body.drain()
 
     def _body(self) -> "Body":
-        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
+        if "chunked" in self.variables.get("HTTP_TRANSFER_ENCODING", "").lower():
             return ChunkedBody(self.rfile)
-        return Body(self.rfile, int(self.headers.get("Content-Length") or 0))
+        return Body(self.rfile, int(self.variables.get("CONTENT_LENGTH") or 0))
 
     def _environ(self, body: "Body") -> dict[str, Any]:
         path, _, query = self.path.partition("?")
@@ -120,14 +148,27 @@ class Handler(BaseHTTPRequestHandler):
             "REMOTE_ADDR": self.client_address[0],
             "wsgi.version": (1, 0),
             "wsgi.url_scheme": "http",
-            "wsgi.input": io.BufferedReader(body, CHUNK),
+            "wsgi.input": io.BytesIO() if body.ended else io.BufferedReader(body, CHUNK),
             "wsgi.errors": sys.stderr,
             "wsgi.multithread": True,
             "wsgi.multiprocess": False,
             "wsgi.run_once": False,
             "wsgi.input_terminated": True,
         }
-        return environ | header_variables(list(self.headers.items()))
+        return environ | self.variables
+
+
+def read_headers(source: Any) -> list[tuple[str, str]]:
+    """The headers of a request, in order; ValueError, with the status to answer, for what are none."""
+    headers: list[tuple[str, str]] = []
+    while (line := source.readline(CHUNK + 1)) not in (b"\r\n", b"\n", b""):
+        if len(line) > CHUNK or len(headers) == MOST_HEADERS:
+            raise ValueError(431)
+        name, colon, value = line.decode("latin-1").partition(":")
+        if not colon or not name or name != name.strip():  # a line that goes on with the last is long out of use
+            raise ValueError(400)
+        headers.append((name, value.strip()))
+    return headers
 
 
 def header_variables(headers: list[tuple[str, str]]) -> dict[str, Any]:
@@ -143,7 +184,8 @@ def header_variables(headers: list[tuple[str, str]]) -> dict[str, Any]:
         if "_" in name:
             underscored[key] = name
         variables[key] = f"{variables[key]},{value}" if key in variables else value
-    return {**variables, UNDERSCORED: underscored}
+    variables[UNDERSCORED] = underscored
+    return variables
 
 
 class Body(io.RawIOBase):
@@ -153,6 +195,10 @@ class Body(io.RawIOBase):
         if length < 0:
             raise ValueError(length)
         self.source, self.left = source, length
+
+    @property
+    def ended(self) -> bool:
+        return not self.left
 
     def readable(self) -> bool:
         return True
@@ -169,7 +215,7 @@ class Body(io.RawIOBase):
 
     def drain(self) -> bool:
         """Read what the application left, so that the next request can be read; False if that is too much."""
-        return any(not self.read(CHUNK) for _ in range(256))
+        return self.ended or any(not self.read(CHUNK) for _ in range(256))
 
 
 class ChunkedBody(Body):
@@ -177,7 +223,11 @@ class ChunkedBody(Body):
 
     def __init__(self, source: Any) -> None:
         super().__init__(source, 0)
-        self.started = self.ended = False
+        self.started = self.is_last = False
+
+    @property
+    def ended(self) -> bool:
+        return self.is_last
 
     def readinto(self, buffer: Any) -> int:
         if not self.left and not self.ended:
@@ -193,7 +243,7 @@ class ChunkedBody(Body):
             raise ConnectionError("the client went away in mid-body")
         self.left = int(size, 16)
         if not self.left:
-            self.ended = True
+            self.is_last = True
             while self.source.readline().strip():  # trailers
                 pass
 
@@ -237,16 +287,23 @@ class Response:
         bodiless = handler.command == "HEAD" or code in ("204", "304")
         if chunked and not bodiless and handler.request_version == "HTTP/1.0":
             chunked, handler.close_connection = False, True
-        self.sent = True
-        handler.send_response(int(code), reason)
-        for name, value in self.headers:
-            handler.send_header(name, value)
+        handler.log_request(code)
+        lines = [f"HTTP/1.1 {code} {reason}", f"Server: {handler.server_version}", f"Date: {_date(int(time.time()))}"]
+        lines += [f"{name}: {value}" for name, value in self.headers]
         if chunked and not bodiless:
-            handler.send_header("Transfer-Encoding", "chunked")
+            lines.append("Transfer-Encoding: chunked")
         if handler.close_connection:
-            handler.send_header("Connection", "close")
-        handler.end_headers()
+            lines.append("Connection: close")
+        if any("\n" in line or "\r" in line for line in lines):
+            raise ValueError("a header with a line end in it")
+        handler.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
+        self.sent = True
         return None if bodiless else chunked
 
     def _write_early(self, data: bytes) -> object:
         raise NotImplementedError("WSGI's write() is not used here")
+
+
+@lru_cache(maxsize=2)
+def _date(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)

@@ -9,8 +9,8 @@ import collections
 import contextlib
 import hashlib
 import logging
+import random
 import threading
-import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,7 @@ class S3:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         request = Request(environ)
-        request_id = uuid.uuid4().hex[:16].upper()
+        request_id = f"{random.getrandbits(64):016X}"
         try:
             response = self._answer(request)
         except S3Error as error:
@@ -91,7 +91,7 @@ class S3:
             response = error_response(S3Error("InternalError"), request.path, request_id, request.method)
         response.headers["x-amz-request-id"] = request_id
         response.headers["x-amz-id-2"] = request_id
-        return response(environ, start_response)
+        return response(start_response)
 
     def _answer(self, request: Request) -> Response:
         bucket, key = addresses.bucket_and_key(request.environ, self._is_bucket)

@@ -90,6 +90,20 @@ class Places:
             raise S3Error("NoSuchBucket", BucketName=bucket)
         return path
 
+    def open(self, bucket: str, key: str) -> int:
+        """A descriptor of what is at a key, which is not a folder's. What there is not, is looked at only then."""
+        check_key(key)
+        home = f"{self.root}/{bucket}"
+        try:
+            if not possible_bucket(bucket):
+                raise FileNotFoundError(home)
+            return open_inside(f"{home}/{key}", home)
+        except OSError as error:
+            self.to_read(bucket, key)
+            if isinstance(error, PermissionError):
+                raise S3Error("AccessDenied", f"The file of this key cannot be read: {error.strerror}.") from error
+            raise S3Error("NoSuchKey", Key=key) from error
+
     def to_read(self, bucket: str, key: str) -> str:
         """The path of a key. Through a link that leaves the bucket there is nothing to see."""
         check_key(key)

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterable
 from email.utils import formatdate
+from functools import lru_cache
 
 from werkzeug.wrappers import Request
 
@@ -30,6 +31,7 @@ REFUSED = (
     "x-amz-write-offset-bytes",
 )
 MAX_USER_METADATA = 2048
+AT_ONCE = 1 << 18  # bytes: what a read may hold in memory, and up others for
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _META = "x-amz-meta-"
 
@@ -136,19 +138,25 @@ def get_object(store: Store, request: Request, bucket: str, key: str) -> Respons
         headers.update(checksum_headers(found.metadata))
     if found.metadata.parts and "partNumber" in request.args:
         headers["x-amz-mp-parts-count"] = str(found.metadata.parts[0])
-    for name in KEPT:
-        override = request.args.get(f"response-{name.lower()}")
-        if override is not None:
-            headers[name] = override
+    if request.args:
+        headers.update(_overrides(request))
     start, stop = span or (0, found.size)
     headers["Content-Length"] = str(stop - start)
     status = 206 if span else 200
     if request.method == "HEAD":
         found.close()
         return Response(status=status, headers=headers)
-    response = Response(found.chunks(start, stop), status, headers, direct_passthrough=True)
-    response.call_on_close(found.close)
-    return response
+    if stop - start <= AT_ONCE:
+        return Response(b"".join(found.chunks(start, stop)), status, headers)
+    return Response(found.chunks(start, stop), status, headers)
+
+
+def _overrides(request: Request) -> dict[str, str]:
+    """Headers that the query asks for: response-content-type and its like."""
+    wanted = {name: request.args.get(f"response-{name.lower()}") for name in KEPT}
+    if any("\r" in (value or "") or "\n" in (value or "") for value in wanted.values()):
+        raise S3Error("InvalidArgument", "A header has no line ends")
+    return {name: value for name, value in wanted.items() if value is not None}
 
 
 def delete_object(store: Store, request: Request, bucket: str, key: str) -> Response:
@@ -179,7 +187,12 @@ def get_object_attributes(store: Store, request: Request, bucket: str, key: str)
 
 
 def validators(found: OpenObject) -> dict[str, str]:
-    return {"ETag": f'"{found.metadata.etag}"', "Last-Modified": formatdate(found.mtime, usegmt=True)}
+    return {"ETag": f'"{found.metadata.etag}"', "Last-Modified": _http_date(found.mtime)}
+
+
+@lru_cache(maxsize=4096)
+def _http_date(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)
 
 
 def object_headers(found: OpenObject) -> dict[str, str]:

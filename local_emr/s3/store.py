@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import io
 import itertools
 import os
 import shutil
@@ -19,7 +20,6 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from local_emr.s3.errors import S3Error
 from local_emr.s3.keys import HIDDEN, Places
@@ -32,7 +32,7 @@ Check = Callable[[], None]
 class OpenObject:
     """An object's file, open: its stat and metadata are of these very bytes, whatever happens to the path."""
 
-    def __init__(self, file: BinaryIO | None, size: int, mtime_ns: int, metadata: Metadata) -> None:
+    def __init__(self, file: io.FileIO | None, size: int, mtime_ns: int, metadata: Metadata) -> None:
         self.file = file  # None for a folder's marker, which has no bytes
         self.size = size
         self.mtime = mtime_ns // 1_000_000_000
@@ -49,14 +49,15 @@ class OpenObject:
         self.close()
 
     def chunks(self, start: int, stop: int) -> Iterator[bytes]:
-        """The bytes from start to stop, and then the file is closed."""
+        """The bytes from start to stop, and then the file is closed. OSError when another program has cut it short."""
         if not self.file:
             return
         with self.file as file:
-            file.seek(start)
-            left = stop - start
-            while left > 0 and (data := file.read(min(left, CHUNK))):
-                left -= len(data)
+            while start < stop:
+                data = os.pread(file.fileno(), min(stop - start, CHUNK), start)
+                if not data:
+                    raise OSError("The file has become shorter while it was read")
+                start += len(data)
                 yield data
 
 
@@ -126,28 +127,19 @@ class Store:
     # -- reading --------------------------------------------------------------------------------------------------
 
     def open(self, bucket: str, key: str) -> OpenObject:
-        path = self.places.to_read(bucket, key)
         if key.endswith("/"):
+            path = self.places.to_read(bucket, key)
             marker = self.metadata.marker(path) if os.path.isdir(path) else None
             if not marker:
                 raise S3Error("NoSuchKey", Key=key)
             return OpenObject(None, 0, *marker)
-        return self.open_path(path, key)
-
-    def open_path(self, path: str, key: str) -> OpenObject:
-        try:
-            # non-blocking, for a pipe that someone left in a bucket would wait for its writer
-            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except PermissionError as error:
-            raise S3Error("AccessDenied", f"The file of this key cannot be read: {error.strerror}.") from error
-        except OSError as error:
-            raise S3Error("NoSuchKey", Key=key) from error
+        descriptor = self.places.open(bucket, key)
         stat = os.fstat(descriptor)
         if not modes.S_ISREG(stat.st_mode):
             os.close(descriptor)
             raise S3Error("NoSuchKey", Key=key)
-        metadata = self.metadata.read(descriptor, stat)
-        return OpenObject(os.fdopen(descriptor, "rb"), stat.st_size, stat.st_mtime_ns, metadata)
+        file = io.FileIO(descriptor)
+        return OpenObject(file, stat.st_size, stat.st_mtime_ns, self.metadata.read(descriptor, stat))
 
     # -- writing --------------------------------------------------------------------------------------------------
 

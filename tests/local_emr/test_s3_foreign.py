@@ -36,6 +36,15 @@ def test_what_is_known_of_a_file_follows_it(s3, s3_server, bucket):
     assert (head["ETag"], head["Metadata"]) == (etag, {"m": "1"})
 
 
+@pytest.mark.parametrize("size", [1000, 5_000_000])
+def test_a_file_cut_short_in_mid_read_is_no_whole_object(s3_server, bucket, size):
+    s3_server.app.put_file(bucket, "k", bytes(size))
+    with s3_server.app._store.open(bucket, "k") as found:
+        os.truncate(s3_server.root / bucket / "k", size - 1)
+        with pytest.raises(OSError, match="shorter"):
+            list(found.chunks(0, size))
+
+
 def test_in_process(s3, s3_server, bucket, tmp_path):
     app = s3_server.app
     app.put_file(bucket, "logs/a.gz", b"bytes")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from local_emr.s3 import S3Error
@@ -95,3 +98,26 @@ def test_links_within_a_bucket_are_followed_but_never_in_circles(s3, s3_server, 
     (home / "a" / "self").symlink_to(home / "a")
     assert [o["Key"] for o in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["a/k", "b/k"]
     assert s3.get_object(Bucket=bucket, Key="b/k")["Body"].read() == b"x"
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="where an open file is, only Linux tells")
+def test_a_link_that_comes_just_before_the_file_is_opened_leads_nowhere(raw, s3_server, bucket, tmp_path, monkeypatch):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "k").write_text("secret")
+    folder = s3_server.root / bucket / "folder"
+    s3_server.app.put_file(bucket, "folder/k", b"x")
+    assert raw("GET", "/fruits/folder/k")[1] == b"x"
+    really = os.open
+
+    def after_a_swap(path, *how):
+        if path == f"{folder}/k" and not folder.is_symlink():
+            folder.rename(tmp_path / "folder")
+            folder.symlink_to(outside)
+        return really(path, *how)
+
+    monkeypatch.setattr("local_emr.s3.keys.os.open", after_a_swap)
+    status, answer, _ = raw("GET", "/fruits/folder/k")
+    assert folder.is_symlink()
+    assert (status, b"NoSuchKey" in answer) == (404, True)
+    assert raw("GET", "/none/k")[1].count(b"NoSuchBucket") == 1

@@ -191,6 +191,13 @@ def test_a_bucket_with_dots_by_host(raw):
     assert raw("GET", "/my.fruits/k")[1] == b"x"
 
 
+def test_no_query_makes_headers_of_its_own(raw, bucket):
+    raw("PUT", "/fruits/k", b"x")
+    assert raw("GET", "/fruits/k?response-expires=soon")[2]["Expires"] == "soon"
+    status, answer, headers = raw("GET", "/fruits/k?response-expires=soon%0d%0aX-Other:%201")
+    assert (status, b"InvalidArgument" in answer, "X-Other" in headers) == (400, True, False)
+
+
 @pytest.mark.parametrize("version", ["s3v4", "s3"])
 def test_presigned_urls(s3_server, bucket, version):
     s3 = s3_server.client(signature_version=version)
