@@ -175,17 +175,21 @@ def header_variables(headers: list[tuple[str, str]]) -> dict[str, Any]:
     """Headers as WSGI names them. It cannot tell `_` from `-`, and S3's metadata may have both: see UNDERSCORED."""
     variables: dict[str, Any] = {}
     underscored: dict[str, str] = {}
-    dashed = {name.upper() for name, _ in headers}
     for name, value in headers:
-        if "_" in name and name.upper().replace("_", "-") in dashed:
-            continue  # it must not stand in for the dashed one
-        key = name.upper().replace("-", "_")
-        key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
+        key = _variable(name)
         if "_" in name:
+            if any(_variable(other) == key for other, _ in headers if "_" not in other):
+                continue  # it must not stand in for the dashed one
             underscored[key] = name
         variables[key] = f"{variables[key]},{value}" if key in variables else value
     variables[UNDERSCORED] = underscored
     return variables
+
+
+@lru_cache(maxsize=256)
+def _variable(name: str) -> str:
+    key = name.upper().replace("-", "_")
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
 
 
 class Body(io.RawIOBase):
@@ -294,9 +298,10 @@ class Response:
             lines.append("Transfer-Encoding: chunked")
         if handler.close_connection:
             lines.append("Connection: close")
-        if any("\n" in line or "\r" in line for line in lines):
+        head = "\r\n".join([*lines, "", ""])
+        if head.count("\n") + head.count("\r") != 2 * len(lines) + 2:
             raise ValueError("a header with a line end in it")
-        handler.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
+        handler.wfile.write(head.encode("latin-1"))
         self.sent = True
         return None if bodiless else chunked
 
