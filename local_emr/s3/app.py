@@ -95,10 +95,10 @@ class S3:
 
     def _answer(self, request: Request) -> Response:
         bucket, key = addresses.bucket_and_key(request.environ, self._is_bucket)
-        name, operation = self._routes.find(request, bucket, key)
-        with self._counting:
-            self.requests[name] += 1
         with self._reading if request.method in ("GET", "HEAD") else contextlib.nullcontext():
+            name, operation = self._routes.find(request, bucket, key)
+            with self._counting:
+                self.requests[name] += 1
             return operation()
 
     def _is_bucket(self, name: str) -> bool:

@@ -63,8 +63,8 @@ def open_inside(path: str, home: str, flags: int = 0) -> int:
 
     Asked of the open descriptor where the system can tell, so that no link can change between the look and the open.
     """
-    # non-blocking, for a pipe that someone left in a bucket would wait for its writer
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags)
+    # non-blocking, for a pipe that someone left in a bucket would wait for its writer; and a terminal stays one
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | flags)
     try:
         real = os.readlink(f"/proc/self/fd/{descriptor}")
     except OSError:  # macOS has no /proc

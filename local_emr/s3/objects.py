@@ -31,7 +31,7 @@ REFUSED = (
     "x-amz-write-offset-bytes",
 )
 MAX_USER_METADATA = 2048
-AT_ONCE = 1 << 18  # bytes: what a read may hold in memory, and up others for
+AT_ONCE = 1 << 18  # bytes read while other reads wait; of larger objects each chunk is read when the last is sent
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _META = "x-amz-meta-"
 
@@ -126,6 +126,7 @@ def get_object(store: Store, request: Request, bucket: str, key: str) -> Respons
     try:
         check_read(request, found.metadata.etag, found.mtime)
         span = _span(request, found)
+        overrides = _overrides(request) if request.args else {}
     except S3Error as error:
         found.close()
         if error.code == "NotModified":
@@ -138,8 +139,7 @@ def get_object(store: Store, request: Request, bucket: str, key: str) -> Respons
         headers.update(checksum_headers(found.metadata))
     if found.metadata.parts and "partNumber" in request.args:
         headers["x-amz-mp-parts-count"] = str(found.metadata.parts[0])
-    if request.args:
-        headers.update(_overrides(request))
+    headers.update(overrides)
     start, stop = span or (0, found.size)
     headers["Content-Length"] = str(stop - start)
     status = 206 if span else 200
