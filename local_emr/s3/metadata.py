@@ -72,8 +72,8 @@ def has_settled(changed_ns: int, at_ns: int) -> bool:
 class MetadataStore:
     """Reads and writes what is known of files; `folder` is where it goes without extended attributes.
 
-    ETags in attributes are remembered for listings by the file's inode and the time of its last change, which setting
-    an attribute changes, too; "" is that there is none. Other file systems mounted below have inodes of their own.
+    With attributes, ETags are remembered for listings by the file's inode and the time of its last change, which is
+    that of an attribute, too. Other file systems mounted below have inodes of their own: nothing of them is remembered.
     """
 
     MOST_ETAGS = 200_000  # some 40 MB
@@ -99,10 +99,10 @@ class MetadataStore:
         if etag is None:
             at = time.time_ns()
             packed = self._valid(path, stat)
-            etag = packed.split(b" ", 3)[2].decode() if packed else ""
+            etag = packed.split(b" ", 3)[2].decode() if packed else foreign_etag(stat)
             if stat.st_dev == self._device and has_settled(stat.st_ctime_ns, at):
                 self._remember(version, etag)
-        return etag or foreign_etag(stat)
+        return etag
 
     def _remember(self, version: int, etag: str) -> None:
         if len(self._etags) >= self.MOST_ETAGS:
