@@ -71,6 +71,13 @@ def _words(text: str) -> str:
     return text
 
 
+def _java_options(text: str) -> str:
+    """https://spark.apache.org/docs/3.5.6/configuration.html#runtime-environment refuses -Xmx among them."""
+    if "-Xmx" in text or not all(word.startswith("-") for word in shlex.split(_words(text))):
+        raise ValueError("should be Java options such as -XX:+UseG1GC, without -Xmx (SPARK_DRIVER_MEMORY says it)")
+    return text
+
+
 _NAME = _matching(r"[^\x00-\x1f\x7f<>$|`]{1,256}", "1 to 256 characters, none of < > $ | `")
 _INSTANCE_TYPE = _matching(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", "an EC2 instance type such as m5.xlarge")
 _GROUP = _matching(r"sg-([0-9a-f]{8}|[0-9a-f]{17})", "a security group's id: sg- and 8 or 17 of 0-9a-f")
@@ -126,6 +133,8 @@ class Settings:
     spark_executor_memory: str = _setting(_MEMORY, "4g")
     spark_driver_memory: str = _setting(_MEMORY, "4g")
     spark_executor_memory_overhead: str = _setting(_MEMORY, "1g")
+    # A job of seconds is over before Java's second, slower compiler has paid for itself (docs/on_emr.md has figures).
+    spark_java_options: str = _setting(_java_options, "-XX:TieredStopAtLevel=1")
     idle_timeout: int = _setting(_whole_number(60, 604800), "14400")
     pipeline_idle_timeout: int = _setting(_whole_number(60, 604800), "900")
     cluster_ready_timeout: int = _setting(_whole_number(1, 604800), "1200")

@@ -37,6 +37,8 @@ def step_request(settings: Settings, arguments: Sequence[str] = ()) -> StepConfi
                 # Python's hash of a string must be the same on every executor, or grouping by it goes wrong.
                 "--conf",
                 "spark.executorEnv.PYTHONHASHSEED=0",
+                *("--conf", f"spark.driver.extraJavaOptions={settings.spark_java_options}"),
+                *("--conf", f"spark.executor.extraJavaOptions={settings.spark_java_options}"),
                 "--py-files",
                 ",".join(settings.uri(settings.scripts_prefix + module.name) for module in JOB_MODULES),
                 settings.uri(settings.scripts_prefix + JOB.name),

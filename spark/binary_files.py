@@ -21,9 +21,7 @@ def read_binaryfile(spark: SparkSession, root: str) -> DataFrame:
     """
     with said_as(f"cannot read {root}"):
         files, path, folder, file_system = binary_files(spark, root)
-        scanned = files.select(
-            path, F.col("length").alias("size"), F.col("modificationTime").alias("modification_time")
-        )
+        scanned = files.select(path, F.col("length").alias("size"), utc_text(F.col("modificationTime")))
         scanned = scanned.persist()
         listed = files._jdf.inputFiles()
         if scanned.count() == len(listed):
@@ -36,7 +34,17 @@ def read_binaryfile(spark: SparkSession, root: str) -> DataFrame:
         statuses = {key: file_system.getFileStatus(folder.suffix(key)) for key in keys}
         rows = [(root + key, status.getLen(), status.getModificationTime()) for key, status in statuses.items()]
     left_out = spark.createDataFrame(rows, "path string, size long, milliseconds long")
-    return scanned.union(left_out.select("path", "size", F.timestamp_millis("milliseconds")))
+    return scanned.union(left_out.select("path", "size", utc_text(F.timestamp_millis("milliseconds"))))
+
+
+def utc_text(moment: Column) -> Column:
+    """Show a timestamp as `modification_time`, such as `2025-01-15 10:23:45`, in UTC.
+
+    Counted from the epoch without a time zone, since date_format and casts use the session's.
+    """
+    seconds = F.unix_seconds(moment)
+    text = (F.expr("timestamp_ntz'1970-01-01 00:00:00'") + F.make_dt_interval(secs=seconds)).cast("string")
+    return text.alias("modification_time")
 
 
 def binary_files(spark: SparkSession, root: str) -> tuple[DataFrame, Column, Any, Any]:

@@ -20,19 +20,23 @@ from spark_arrow import arrow_batch, map_in_arrow
 
 SEEN_COLUMNS = ["width", "height", "mode", "sha256", "problem"]
 SEEN = "width int, height int, mode string, sha256 string, problem string"  # of an image's bytes; null where unknown
+IMAGES_PER_TASK = 4_000
 CONCURRENT_GETS = 16  # a task
 MOST_BYTES = 128 << 20  # of images that a task holds at once; a larger image is not read
 USUAL_SHARE = 0.9  # of the images have one width and height: then another one is unexpected
 
 
-def look(spark: SparkSession, metadata: DataFrame, root: str, reader: str) -> DataFrame:
-    """Read each image of `metadata` whole; gives (s3_path, label, split) and SEEN, lazily. Raises JobError.
+def look(spark: SparkSession, metadata: DataFrame, count: int, root: str, reader: str) -> DataFrame:
+    """Read each of the `count` images of `metadata` whole; gives (s3_path, label, split) and SEEN, lazily.
+
+    Raises JobError.
 
     From S3 that is one GET an image, many at once; Spark's binaryFile reads one after another in each task.
     """
     images = metadata.select("s3_path", "label", "split", "file_size_bytes")
     if reader == "listing":
-        tasks = 4 * spark.sparkContext.defaultParallelism
+        # by the images, not by the cores: on EMR executors are added while tasks wait, and at first there are few
+        tasks = max(spark.sparkContext.defaultParallelism, -(-count // IMAGES_PER_TASK))
         bucket = Folder("/".join(root.split("/")[:3]), s3_options(root))
         schema = f"s3_path string, label string, split string, {SEEN}"
         return map_in_arrow(images.repartition(tasks), lambda batches: look_in_s3(bucket, batches), schema)

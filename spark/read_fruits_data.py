@@ -31,7 +31,7 @@ from datetime import datetime, timezone
 from binary_files import read_binaryfile
 from image_inspection import judge, look, report_inspection, usual_size
 from job_errors import JobError, said_as
-from pyspark.sql import Column, DataFrame, Row, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 from s3_listing import read_listing
 
@@ -41,8 +41,13 @@ HIDDEN = r"(^|/)(\.|_(?!(common_)?metadata|[^/]*=))"  # Hadoop's rule, and so wh
 ORDER = ("split", "label", "s3_path")
 EXAMPLES = 5  # rows shown of a table, or of what is out of place
 
-# The plans are one small aggregation and one sort: there is nothing to adapt to, and only the classes are shuffled.
-QUICK_PLANS = {"spark.sql.adaptive.enabled": "false", "spark.sql.shuffle.partitions": "1"}
+# The plans are one small aggregation and one sort: there is nothing to adapt to, and only the classes are shuffled. The
+# aggregation's fast map takes longer to compile than it saves.
+QUICK_PLANS = {
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.shuffle.partitions": "1",
+    "spark.sql.codegen.aggregate.map.twolevel.enabled": "false",
+}
 
 
 def main() -> None:
@@ -76,9 +81,11 @@ def run(spark: SparkSession, input: str, output: str, reader: str = "listing", i
         reader = "binaryfile"
     stopwatch = Stopwatch()
 
-    images = transform(READERS[reader](spark, root), root).persist()  # one pass over the storage
-    counts = statistics(images).persist()  # written as they are shown
+    # One pass over the storage. Checkpoints, not persist(): all tables are of what was listed once, for a lost executor
+    # fails the step instead of listing anew, which may see other files; and to keep rows as they are takes less time.
+    images = transform(READERS[reader](spark, root), root).localCheckpoint(eager=False)
     with said_as(f"cannot read {input}"):
+        counts = statistics(images).localCheckpoint(eager=False)  # written as they are shown
         classes = counts.collect()
     stopwatch.lap("listing")
 
@@ -98,7 +105,8 @@ def run(spark: SparkSession, input: str, output: str, reader: str = "listing", i
     stopwatch.lap("writing")
     if inspect:
         with said_as(f"cannot read the images under {input}"):
-            seen = look(spark, metadata, root, reader).persist()  # one pass over the bytes
+            count = sum(row["count"] for row in found)
+            seen = look(spark, metadata, count, root, reader).persist()  # one pass over the bytes
             inspected = judge(seen, usual_size(seen))
             report_inspection(inspected)
         write(inspected, f"{target}/inspection_{timestamp}", *ORDER)
@@ -130,7 +138,7 @@ def transform(files: DataFrame, root: str) -> DataFrame:
         F.when(is_in_place, label).alias("label"),
         filename.alias("filename"),
         F.when(is_in_place, split).alias("split"),
-        utc_text(F.col("modification_time")).alias("modification_time"),
+        "modification_time",
         F.col("size").alias("file_size_bytes"),
     )
 
@@ -138,15 +146,6 @@ def transform(files: DataFrame, root: str) -> DataFrame:
 def statistics(images: DataFrame) -> DataFrame:
     """Count the images of each class: (split string, label string, count long)."""
     return images.groupBy("split", "label").agg(F.count("*").alias("count"))
-
-
-def utc_text(moment: Column) -> Column:
-    """Show a timestamp as `2025-01-15 10:23:45` in UTC.
-
-    Counted from the epoch without a time zone, since date_format and casts use the session's.
-    """
-    seconds = F.unix_seconds(moment)
-    return (F.expr("timestamp_ntz'1970-01-01 00:00:00'") + F.make_dt_interval(secs=seconds)).cast("string")
 
 
 # -- the results -------------------------------------------------------------------------------------------------------
@@ -157,7 +156,7 @@ def write(table: DataFrame, folder: str, *order: str) -> None:
 
     Raises JobError where the folder exists or cannot be written.
     """
-    # what is written was persisted: one task gathers it and sorts it, and nothing is read or computed in that one task
+    # what is written was kept: one task gathers it and sorts it, and nothing is read or computed in that one task
     one_file = table.coalesce(1).sortWithinPartitions(*order)
     with said_as(f"cannot write {folder}"):
         one_file.write.csv(

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 import read_fruits_data as job
-from binary_files import read_binaryfile
+from binary_files import read_binaryfile, utc_text
 from job_errors import JobError
 from pyspark.sql import DataFrame, Row, SparkSession
+from s3_listing import FILES
 
-from tests.spark_fixture import MTIME, SCRIPT, Server, put, results
+from tests.spark_fixture import SCRIPT, Server, put, results
 
 PROJECT = SCRIPT.parent.parent
 BOOTSTRAP = PROJECT / "bootstrap" / "install_dependencies.sh"
@@ -34,11 +35,10 @@ ODD_LABELS = [
 ]
 
 
-def listed(spark: SparkSession, *keys: str, root: str = "s3://bucket/data", seconds: int = MTIME) -> DataFrame:
+def listed(spark: SparkSession, *keys: str, root: str = "s3://bucket/data") -> DataFrame:
     """Give what `read` would for these keys under `root`, 4 bytes each."""
-    moment = datetime.fromtimestamp(seconds, timezone.utc)
-    rows = [(f"{root}/{key}", 4, moment) for key in keys]
-    return spark.createDataFrame(rows, "path string, size long, modification_time timestamp")
+    rows = [(f"{root}/{key}", 4, "2025-01-15 10:23:45") for key in keys]
+    return spark.createDataFrame(rows, FILES)
 
 
 def assert_same(found: DataFrame, expected: DataFrame) -> None:
@@ -98,10 +98,10 @@ def test_transform_is_not_misled_by_a_split_name_in_the_input(spark: SparkSessio
 )  # fmt: skip
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kolkata", "UTC"])
 def test_times_are_utc_in_any_time_zone(spark: SparkSession, zone: str, moment: str, text: str) -> None:
-    seconds = int(datetime.fromisoformat(f"{moment}+00:00").timestamp())
+    moments = spark.createDataFrame([(datetime.fromisoformat(f"{moment}+00:00"),)], "moment timestamp")
     spark.conf.set("spark.sql.session.timeZone", zone)
     try:
-        (row,) = job.transform(listed(spark, "Test/Kiwi/a.jpg", seconds=seconds), "s3://bucket/data").collect()
+        (row,) = moments.select(utc_text(moments.moment)).collect()
     finally:
         spark.conf.set("spark.sql.session.timeZone", "America/New_York")
     assert row.modification_time == text
@@ -119,8 +119,7 @@ def test_statistics_counts_each_class(spark: SparkSession) -> None:
 def test_read_gives_true_keys_sizes_and_times_in_few_tasks(spark: SparkSession, tmp_path: Path) -> None:
     keys = [f"Training/{label}/{label.strip()}.jpg" for label in ODD_LABELS] + [f"Test/Kiwi/{n}.jpg" for n in range(80)]
     files = read_binaryfile(spark, str(put(tmp_path / "odd [root]{a}*", *keys)))
-    moment = datetime.fromtimestamp(MTIME, timezone.utc)
-    expected = [(f"{tmp_path}/odd [root]{{a}}*/{key}", 4, moment) for key in keys]
+    expected = [(f"{tmp_path}/odd [root]{{a}}*/{key}", 4, "2025-01-15 10:23:45") for key in keys]
     assert_same(files, spark.createDataFrame(expected, files.schema))
     assert files.rdd.getNumPartitions() == 2
 

@@ -29,6 +29,10 @@ WHOLE_STEP = {
             "yarn",
             "--conf",
             "spark.executorEnv.PYTHONHASHSEED=0",
+            "--conf",
+            "spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1",
+            "--conf",
+            "spark.executor.extraJavaOptions=-XX:TieredStopAtLevel=1",
             "--py-files",
             "s3://fruits-test/scripts/binary_files.py,s3://fruits-test/scripts/image_inspection.py,"
             "s3://fruits-test/scripts/job_errors.py,s3://fruits-test/scripts/s3_listing.py,"
