@@ -19,7 +19,8 @@ from typing import Any
 import boto3
 
 ROOT = Path(__file__).resolve().parent.parent
-BUCKET = "bench"
+BUCKET = "bench"  # of the images; scripts, results and logs are in the other one, for this may be mounted read-only
+OUTPUT = "bench-output"
 
 
 @dataclass
@@ -33,11 +34,13 @@ class Ran:
 
 
 class LocalEmr:
-    """A local EMR with one bucket and one cluster, both empty at first."""
+    """A local EMR with two buckets and one cluster, all empty at first."""
 
     def __init__(self, home: Path) -> None:
-        self.bucket = home / "s3" / BUCKET
-        self.bucket.mkdir(parents=True)
+        self.home = home
+        self.bucket, self.output = home / "s3" / BUCKET, home / "s3" / OUTPUT
+        for folder in (self.bucket, self.output):
+            folder.mkdir(parents=True)
         command = [sys.executable, "-m", "local_emr", "--home", str(home), "--port", "0", "--idle-exit", "60"]
         self._server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
         record = home / "server.json"
@@ -53,7 +56,7 @@ class LocalEmr:
         cluster = self._emr.run_job_flow(
             Name="bench",
             ReleaseLabel="emr-7.11.0",
-            LogUri=f"s3://{BUCKET}/logs/",
+            LogUri=f"s3://{OUTPUT}/logs/",
             Applications=[{"Name": "Spark"}],
             Instances={"InstanceGroups": [group], "KeepJobFlowAliveWhenNoSteps": True},
             ServiceRole="EMR_DefaultRole",
@@ -67,6 +70,23 @@ class LocalEmr:
         """End the server, and with it the cluster."""
         self._server.terminate()
         self._server.wait(30)
+
+    def wait_for_class_archive(self, patience: float = 60) -> None:
+        """After its first step a local EMR archives the classes that it loaded: what is measured should be after."""
+        deadline = time.monotonic() + patience
+        while not list(self.home.glob("cache/*.jsa")) and time.monotonic() < deadline:
+            time.sleep(0.2)
+
+    @contextlib.contextmanager
+    def slow_s3(self, latency: float) -> Iterator[None]:
+        """Let S3 take `latency` seconds more until it begins to answer a LIST or a GET."""
+        rules = self.home / "faults.json"
+        rule = {"service": "s3", "operation": "GET", "kind": "slow", "seconds": latency, "times": -1}
+        rules.write_text(json.dumps([rule] if latency else []))
+        try:
+            yield
+        finally:
+            rules.unlink()
 
     def requests(self) -> int:
         """Count the S3 requests so far, logs' among them."""
@@ -89,10 +109,10 @@ class LocalEmr:
         return Ran(seconds, self.requests() - before, self._log(identity, "stdout"), dict(memory))
 
     def _uploaded(self, script: Path) -> str:
-        target = self.bucket / "scripts" / script.name
+        target = self.output / "scripts" / script.name
         target.parent.mkdir(exist_ok=True)
         target.write_bytes(script.read_bytes())
-        return f"s3://{BUCKET}/scripts/{script.name}"
+        return f"s3://{OUTPUT}/scripts/{script.name}"
 
     def _wait(self, step: str) -> dict[str, Any]:
         while True:
@@ -102,8 +122,21 @@ class LocalEmr:
             time.sleep(0.2)
 
     def _log(self, step: str, name: str) -> str:
-        path = self.bucket / "logs" / self._cluster / "steps" / step / f"{name}.gz"
+        path = self.output / "logs" / self._cluster / "steps" / step / f"{name}.gz"
         return gzip.decompress(path.read_bytes()).decode() if path.exists() else ""
+
+
+@contextlib.contextmanager
+def serving_webhdfs(folder: Path, latency: float) -> Iterator[str]:
+    """Serve the images' bucket over WebHDFS; gives the Spark setting that makes s3://bench of it."""
+    command = [sys.executable, "-m", "benchmarks.webhdfs", str(folder), "--latency", str(latency)]
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        port = int(server.stdout.readline())  # type: ignore[union-attr]
+        yield f"spark.hadoop.fs.viewfs.mounttable.{BUCKET}.linkFallback=webhdfs://127.0.0.1:{port}/"
+    finally:
+        server.terminate()
+        server.communicate(timeout=30)
 
 
 @contextlib.contextmanager
