@@ -128,7 +128,7 @@ def inspection(ran: Cases, options: argparse.Namespace) -> list[str]:
 
 def stages(ran: Cases) -> list[str]:
     """Say where the time of our job goes."""
-    names = ("listing", "report", "writing", "statistics")
+    names = ("listing", "writing", "statistics")
     shown = ", ".join(f"{name} {stage(ran['ours'], name):.1f} s" for name in names)
     rest = seconds(ran["ours"]) - sum(stage(ran["ours"], name) for name in names)
     start, listing, both = (seconds(ran[case]) for case in ("bare, quick compiler", "listing", "listing and transform"))

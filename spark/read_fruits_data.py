@@ -39,7 +39,7 @@ READERS = {"listing": read_listing, "binaryfile": read_binaryfile}
 SPLITS = ("Training", "Test")
 HIDDEN = r"(^|/)(\.|_(?!(common_)?metadata|[^/]*=))"  # Hadoop's rule, and so what the binaryFile source does not see
 ORDER = ("split", "label", "s3_path")
-EXAMPLES = 5  # rows shown of a table, or of what is out of place
+EXAMPLES = 5  # images shown of those out of place
 
 # The plans are one small aggregation and one sort: there is nothing to adapt to, and only the classes are shuffled. The
 # aggregation's fast map takes longer to compile than it saves.
@@ -97,8 +97,7 @@ def run(spark: SparkSession, input: str, output: str, reader: str = "listing", i
         report_misplaced(sum(row["count"] for row in classes if row.label is None), misplaced)
     if not found:
         raise JobError(f"no image under {input} is in Training/<label>/ or Test/<label>/")
-    report(found, metadata)
-    stopwatch.lap("report")
+    report(found)
     tables = ["metadata", "inspection", "stats"] if inspect else ["metadata", "stats"]
 
     write(metadata, f"{target}/metadata_{timestamp}", *ORDER)
@@ -164,8 +163,8 @@ def write(table: DataFrame, folder: str, *order: str) -> None:
         )
 
 
-def report(classes: Sequence[Row], metadata: DataFrame) -> None:
-    """Print the images and classes of each split, from the collected rows of `statistics`, and some rows."""
+def report(classes: Sequence[Row]) -> None:
+    """Print the images and classes of each split, from the collected rows of `statistics`."""
     counts = {(row.split, row.label): row["count"] for row in classes}
     print(f"\n{sum(counts.values()):,} images, {len({label for _, label in counts}):,} classes")
     for split in SPLITS:
@@ -173,7 +172,6 @@ def report(classes: Sequence[Row], metadata: DataFrame) -> None:
         warning = "" if of_split else "  <- warning: is the folder missing, or spelt otherwise?"
         print(f"  {split:<8} {sum(of_split):>11,} images, {len(of_split):>5,} classes{warning}")
     print()
-    metadata.show(EXAMPLES, truncate=False)
 
 
 def report_misplaced(count: int, misplaced: DataFrame) -> None:
