@@ -251,9 +251,7 @@ def test_only_parallel_starts_threads(path: Path) -> None:
 
 @each([*SCRIPTS, *DIAGNOSIS, *LOCAL_EMR, *SPARK, TASKS])
 def test_no_file_outgrows_a_reader(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= (
-        LONGEST_TASKS if path == TASKS else LONGEST
-    )
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= (LONGEST_TASKS if path == TASKS else LONGEST)
 
 
 @pytest.mark.parametrize(
