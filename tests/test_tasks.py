@@ -21,6 +21,7 @@ import pytest
 
 from scripts import runs
 from scripts.config import Settings
+from scripts.upload_scripts import scripts
 from tests.integration.checkout import attended
 
 SOURCES = ("scripts", "local_emr", "spark", "bootstrap", "tasks.py")
@@ -307,8 +308,8 @@ def test_a_whole_life_of_a_cluster(on_aws: Callable[..., list[Ended]], checkout:
         "🔌 AWS account 123456789012, eu-west-1"
     }
     assert ended["verify"].out.count("✅") == 6
-    assert ended["upload"].out.count("uploaded") == 2
-    assert ended["upload "].out.count("is up to date") == 2
+    assert ended["upload"].out.count("uploaded") == len(scripts())
+    assert ended["upload "].out.count("is up to date") == len(scripts())
     for question in ("create", "terminate", "cleanup"):
         assert "Add --yes to agree." in ended[question].err
     pipeline = ended["pipeline --retries 0"].err
