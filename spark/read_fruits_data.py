@@ -176,7 +176,8 @@ def report(classes: Sequence[Row]) -> None:
 
 def report_misplaced(count: int, misplaced: DataFrame) -> None:
     """Print how many images are out of place, and the first few."""
-    print(f"\nImages not in Training/<label>/ or Test/<label>/, so left out of the results: {count:,}, such as")
+    where = "not in Training/<label>/ or Test/<label>/, or hidden by a name with _ or . in front"
+    print(f"\nImages {where}, so left out of the results: {count:,}, such as")
     for row in misplaced.sort("s3_path").limit(EXAMPLES).collect():
         print(f"  {row.s3_path}")
 
