@@ -17,14 +17,14 @@ from pathlib import Path
 from benchmarks.bucket import make_bucket
 from benchmarks.emr_steps import BUCKET, OUTPUT, ROOT, LocalEmr, Ran, serving_webhdfs
 from benchmarks.report import RESULTS, report
+from scripts.config import load
+from scripts.upload_scripts import JOB, JOB_MODULES
 
-JOB = ROOT / "spark" / "read_fruits_data.py"
 BASELINE, BARE, LISTING = (
     ROOT / "benchmarks" / f"{name}.py" for name in ("baseline_job", "bare_session", "listing_only")
 )
-MODULES = sorted(path for path in JOB.parent.glob("*.py") if path != JOB)
-# The step's own, as scripts/submit_job.py asks for them. The bare session and the original have Spark's defaults.
-JAVA_OPTIONS = ["--conf", "spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1"]
+# The workflow's own default (no .env is in this folder). The bare session and the original have Spark's.
+JAVA_OPTIONS = ["--conf", f"spark.driver.extraJavaOptions={load(Path(__file__).parent, {}).spark_java_options}"]
 
 
 def main() -> None:
@@ -90,7 +90,7 @@ def run(emr: LocalEmr, script: Path, images: int = 0, *more: str, options: list[
     """Run one step into a folder of its own, which is then removed."""
     source, target = f"s3://{BUCKET}/{images}/", f"s3://{OUTPUT}/output/"
     arguments = {JOB: [source, target, *more], LISTING: [source, *more], BASELINE: [source, target], BARE: []}[script]
-    modules = {JOB: MODULES, LISTING: [JOB, *MODULES]}.get(script, [])
+    modules = {JOB: JOB_MODULES, LISTING: (JOB, *JOB_MODULES)}.get(script, ())
     given = options if options is not None else JAVA_OPTIONS if modules else []
     result = emr.run(script, *arguments, modules=modules, options=given)
     shutil.rmtree(emr.output / "output", ignore_errors=True)

@@ -187,10 +187,9 @@ def _not_for_the_nodes() -> str:
 def _scripts(clients: Clients, settings: Settings) -> Check:
     states = {script.name: state_of(clients, settings, script) for script in scripts()}
     stale = [f"{name} {state}" for name, state in states.items() if state != "up to date"]
-    others = [] if len(stale) == len(states) else ["the others up to date" if stale else "up to date"]
-    found = ", ".join([*stale, *others])
+    found = ", ".join([*stale, "the others up to date"] if 0 < len(stale) < len(states) else stale) or "up to date"
     if problem := _not_for_the_nodes():
         return Check("Scripts", WARNING, found, problem)
-    if all(state == "up to date" for state in states.values()):
+    if not stale:
         return Check("Scripts", OK, found)
     return Check("Scripts", INFORMATION, f"{found} (submit and pipeline upload them by themselves)")

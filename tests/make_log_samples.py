@@ -24,6 +24,7 @@ from typing import Any
 import boto3
 
 from local_emr import control, java
+from scripts.upload_scripts import JOB, JOB_MODULES
 from tests.log_jobs import FAILING, HEALTHY, Job
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -74,7 +75,7 @@ class Maker:
         for label in ("Apple", "Pear"):
             for split in ("Training", "Test"):
                 self.s3.put_object(Bucket=BUCKET, Key=f"images/{split}/{label}/0_100.jpg", Body=b"x" * 100)
-        for script in (ROOT / "spark").glob("*.py"):
+        for script in (JOB, *JOB_MODULES):
             self.s3.upload_file(str(script), BUCKET, f"scripts/{script.name}")
         self.cluster = self.emr.run_job_flow(
             Name="samples", ReleaseLabel="emr-7.11.0", LogUri=f"s3://{BUCKET}/logs/", ServiceRole="EMR_DefaultRole",
@@ -141,10 +142,8 @@ class Maker:
         if job.how == "submit":
             return [*submit, "cluster", *map(self._filled, job.options), *given]
         if job.how == "project":
-            modules = [path.name for path in sorted((ROOT / "spark").glob("*.py")) if path.stem != "read_fruits_data"]
-            names = ",".join(f"s3://{BUCKET}/scripts/{name}" for name in modules)
-            job = f"s3://{BUCKET}/scripts/read_fruits_data.py"
-            return [*submit, "cluster", "--py-files", names, job, *given]
+            main, *modules = (f"s3://{BUCKET}/scripts/{path.name}" for path in (JOB, *JOB_MODULES))
+            return [*submit, "cluster", "--py-files", ",".join(modules), main, *given]
         return [*submit, job.how, *map(self._filled, job.options), *variables, script, *given]
 
     def _local(self, job: Job) -> Path:
