@@ -54,7 +54,10 @@ def is_path(key: str) -> bool:
 
 def inside(path: str, home: str) -> bool:
     """Whether `path`, all links followed, is `home` or below it."""
-    real = os.path.realpath(path)
+    return _is_in(os.path.realpath(path), home)
+
+
+def _is_in(real: str, home: str) -> bool:
     return real == home or real.startswith(home + os.sep)
 
 
@@ -69,7 +72,7 @@ def open_inside(path: str, home: str, flags: int = 0) -> int:
         real = os.readlink(f"/proc/self/fd/{descriptor}")
     except OSError:  # macOS has no /proc
         real = os.path.realpath(path)
-    if real == home or real.startswith(home + os.sep):
+    if _is_in(real, home):
         return descriptor
     os.close(descriptor)
     raise FileNotFoundError(path)
